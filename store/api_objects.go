@@ -1,0 +1,160 @@
+package store
+
+import (
+	"time"
+
+	"github.com/farhold/farhold/s3"
+	"github.com/farhold/farhold/stamp"
+)
+
+// Conditions are If-Match and If-None-Match of a write. Empty fields ask for
+// nothing. ETags come without quotes.
+type Conditions struct {
+	Match     string // the current version's ETag must be this
+	NoneMatch bool   // If-None-Match: * — there must be no current object
+}
+
+// Sums are what was computed over a body.
+type Sums struct {
+	Size     int64
+	MD5      [16]byte
+	Checksum s3.Checksum // of PutInput.Algorithm, full object
+}
+
+// PutInput describes an object to be written, or to be uploaded in parts.
+type PutInput struct {
+	Bucket, Key string
+	Size        int64 // bytes of plaintext to come, or -1 when unknown
+	System      []s3.Header
+	Meta        []s3.Header
+	Class       s3.StorageClass
+	Owner       string // account ID
+	Tags        []s3.Tag
+	Mode        s3.RetentionMode // with Until; empty takes the bucket's default
+	Until       time.Time
+	Hold        string // "", "ON" or "OFF"
+	ACL         s3.ACLRegister
+	SSE         s3.SSE // zero means AES256
+	// Algorithm is the checksum that is computed and kept; empty means
+	// CRC64NVME, as on AWS. ChecksumType matters for uploads in parts only.
+	Algorithm    s3.ChecksumAlgorithm
+	ChecksumType s3.ChecksumType
+	// Verify sees the sums after the last byte and before anything becomes
+	// visible; its error ends the write and is returned as it is. May be nil.
+	Verify func(Sums) error
+	If     Conditions
+}
+
+// Deletion says what a delete did.
+type Deletion struct {
+	VersionID string // of the marker made, or of the version removed; "" in an unversioned bucket
+	Marker    bool   // a marker was made, or what was removed was one
+}
+
+// DeleteInput names what to delete: the current object, or one version.
+type DeleteInput struct {
+	Bucket, Key      string
+	VersionID        string // empty: the current object, as versioning has it
+	BypassGovernance bool
+	Owner            string // account ID of the caller: owner of a marker made
+	If               Conditions
+}
+
+// Upload is a multipart upload that is open.
+type Upload struct {
+	ID        string
+	Key       string
+	Initiated time.Time
+	Input     PutInput // as given when it began
+	Bucket    *Bucket
+}
+
+// PartInput describes a part.
+type PartInput struct {
+	Bucket, Key, UploadID string
+	Number                int                  // 1 to 10,000
+	Size                  int64                // or -1
+	Algorithm             s3.ChecksumAlgorithm // what to compute besides the upload's own; empty: the upload's
+	Verify                func(Sums) error
+}
+
+// CompletedPart is a part as a client lists it when it completes an upload.
+type CompletedPart struct {
+	Number   int
+	ETag     string
+	Checksum s3.Checksum // as given; zero when not
+}
+
+// CompleteInput completes an upload.
+type CompleteInput struct {
+	Bucket, Key, UploadID string
+	Parts                 []CompletedPart
+	Checksum              s3.Checksum // of the whole, when given
+	ChecksumType          s3.ChecksumType
+	Size                  int64 // x-amz-mp-object-size, or -1
+	If                    Conditions
+}
+
+// ListInput asks for a page of current objects.
+type ListInput struct {
+	Bucket, Prefix, Delimiter string
+	// After begins the page behind this key. When it is a common prefix of the
+	// listing, everything under it is skipped.
+	After string
+	Max   int // keys and common prefixes together, 0 to 1,000
+}
+
+// Entry is a row of a listing. Its strings may share memory with the page.
+type Entry struct {
+	Key               string
+	VersionID         string // listings of versions only
+	Latest            bool
+	Marker            bool
+	Modified          time.Time
+	ETag              string
+	Size              int64
+	Class             s3.StorageClass
+	Owner             string
+	ChecksumAlgorithm s3.ChecksumAlgorithm
+	ChecksumType      s3.ChecksumType
+}
+
+// Page is a page of a listing.
+type Page struct {
+	Entries   []Entry
+	Prefixes  []string // common prefixes, in order
+	Truncated bool
+	// Next is the After (or KeyMarker) of the next page: the last key or
+	// common prefix of this one. Empty when not truncated.
+	Next        string
+	NextVersion string // listings of versions: the VersionMarker to go with Next
+}
+
+// ListVersionsInput asks for a page of versions and delete markers.
+type ListVersionsInput struct {
+	Bucket, Prefix, Delimiter string
+	KeyMarker, VersionMarker  string
+	Max                       int
+}
+
+// ListUploadsInput asks for a page of open uploads, by key and then by time.
+type ListUploadsInput struct {
+	Bucket, Prefix, Delimiter string
+	KeyMarker, UploadMarker   string
+	Max                       int
+}
+
+// UploadsPage is a page of open uploads.
+type UploadsPage struct {
+	Uploads             []Upload
+	Prefixes            []string
+	Truncated           bool
+	NextKey, NextUpload string
+}
+
+// versionRef names a version for the store's own calls.
+type versionRef struct {
+	key  string
+	id   stamp.Stamp
+	null bool
+}

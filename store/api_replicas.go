@@ -1,0 +1,112 @@
+package store
+
+import (
+	"time"
+
+	"github.com/farhold/farhold/s3"
+	"github.com/farhold/farhold/stamp"
+)
+
+// Kind says what a task ships.
+type Kind uint8
+
+// What a task ships: a version (object or marker) as a whole, or the side data
+// of a version that is already there.
+const (
+	KindVersion Kind = 1
+	KindSide    Kind = 2
+)
+
+// Lane separates work so that large objects do not hold up small ones.
+type Lane uint8
+
+// Lanes. LargeMin is where the large lane begins.
+const (
+	LaneSmall Lane = 's'
+	LaneLarge Lane = 'l'
+)
+
+// LargeMin is the body size in bytes from which a version travels in the large
+// lane, in segments that can resume.
+const LargeMin = 8 << 20
+
+// Shards is how many shards each lane of a destination has. A key's tasks are
+// always in the same shard.
+const Shards = 16
+
+// Task is a piece of replication work: an outbox row, read.
+type Task struct {
+	Region   string // destination region
+	Lane     Lane
+	Shard    uint8
+	Kind     Kind
+	UID      s3.UID // source bucket
+	Key      string
+	ID       stamp.Stamp
+	Target   string // destination bucket's name
+	Rule     string
+	Class    s3.StorageClass // of the replica; empty: the source's
+	Size     int64
+	Written  time.Time // when the change was made
+	Attempts int
+	Reason   string      // why the last attempt failed
+	Due      time.Time   // not before; zero when it never failed
+	At       stamp.Stamp // of the change: the version's own stamp, or the newest register's
+
+	row []byte // the row's key
+	raw []byte // and its value, to guard on
+}
+
+// Result is how an attempt ended.
+type Result uint8
+
+// Results of attempts.
+const (
+	ResultDone  Result = iota + 1 // the destination has it and said so
+	ResultRetry                   // temporary; the task stays, PENDING, and is due later
+	ResultFail                    // the customer's own trouble: FAILED with AWS's reason; the task goes
+	ResultGone                    // the version is no longer here; the task goes
+)
+
+// Outcome settles a task.
+type Outcome struct {
+	Task   Task
+	Result Result
+	Reason string    // ResultFail: AWS's reason; ResultRetry: what happened
+	Due    time.Time // ResultRetry: when to try again
+}
+
+// Arrival is a replica that came through the peer door.
+type Arrival struct {
+	From    string     // the region that sends it, as its certificate says
+	Bucket  string     // destination bucket's name
+	Version s3.Version // as at the source, with the storage class of the rule; Parts loaded
+	Staged  bool       // the body was staged in segments before
+}
+
+// Receipt says what the destination holds for an arrival.
+type Receipt struct {
+	Size      int64
+	Digest    uint64 // CRC64NVME recomputed over what was stored
+	Already   bool   // it had been there before
+	Discarded bool   // it was purged here before; nothing was stored
+}
+
+// SideArrival carries the registers of a version that the destination has.
+type SideArrival struct {
+	From      string
+	Bucket    string
+	Key       string
+	ID        stamp.Stamp
+	Tags      s3.TagRegister
+	Retention s3.RetentionRegister
+	Hold      s3.HoldRegister
+	ACL       s3.ACLRegister
+}
+
+// Segment is a piece of a large body on its way in: Offset and Length in the
+// plaintext.
+type Segment struct {
+	Index          int
+	Offset, Length int64
+}
