@@ -28,14 +28,17 @@ type Tag struct{ Key, Value string }
 // everything that a replica must be told; where the bytes lie is the store's
 // affair.
 type Version struct {
-	Key        string
-	ID         stamp.Stamp // order and identity; the null version has one too
-	Null       bool        // shown as "null"; a register that a greater stamp replaces
-	Marker     bool        // a delete marker: no body, no ETag
-	Modified   time.Time   // the origin's wall clock, to the millisecond
-	Size       int64       // bytes of plaintext
-	ETag       string      // without quotes
-	Checksum   Checksum
+	Key      string
+	ID       stamp.Stamp // order and identity; the null version has one too
+	Null     bool        // shown as "null"; a register that a greater stamp replaces
+	Marker   bool        // a delete marker: no body, no ETag
+	Modified time.Time   // the origin's wall clock, to the millisecond
+	Size     int64       // bytes of plaintext
+	ETag     string      // without quotes
+	Checksum Checksum
+	// Digest is the CRC64NVME of the plaintext, kept for every version whatever
+	// checksum its client chose: replicas, scrubs and comparisons use it.
+	Digest     uint64
 	System     []Header // Content-Type, Cache-Control, …: canonical names
 	Meta       []Header // user metadata: lower-case names without x-amz-meta-
 	Class      StorageClass
@@ -127,14 +130,17 @@ const (
 )
 
 // Target is a destination of a version: the decision, frozen, and how far it
-// got.
+// got. A change that follows (tags, lock) raises Want; the target is done when
+// Done has caught up.
 type Target struct {
 	Rule   string       // ID of the rule that won
 	Bucket string       // destination bucket's name
 	Region string       // where it was when the decision was made; empty if unknown
 	Class  StorageClass // of the replica; empty means the source's
 	Status Status
-	Reason string // AWS's failure reason when FAILED
+	Reason string      // AWS's failure reason when FAILED
+	Want   stamp.Stamp // the newest change that is to arrive
+	Done   stamp.Stamp // the newest change that the destination confirmed
 }
 
 // ReplicationStatus is what HEAD and GET show, or "" when the version was not
@@ -157,4 +163,16 @@ func (v *Version) ReplicationStatus() Status {
 		}
 	}
 	return s
+}
+
+// Newest is the greatest stamp of the version and its registers: what a
+// destination that has all of it has caught up to.
+func (v *Version) Newest() stamp.Stamp {
+	n := v.ID
+	for _, at := range []stamp.Stamp{v.Tags.At, v.Retention.At, v.Hold.At, v.ACL.At} {
+		if stamp.Compare(at, n) > 0 {
+			n = at
+		}
+	}
+	return n
 }

@@ -1,0 +1,476 @@
+package s3
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/farhold/farhold/stamp"
+)
+
+// A version is stored and shipped as a sequence of tagged fields in the
+// protocol buffers wire format, described in docs/formats/version.md. Numbers
+// below FieldForeign belong to this package; others are kept for whoever wrote
+// them, so that an older binary does not lose what a newer one added.
+
+// FieldForeign is the first field number that is not of a Version.
+const FieldForeign = 64
+
+// ErrVersionFormat is returned for bytes that are no encoded version.
+var ErrVersionFormat = errors.New("s3: malformed version record")
+
+const (
+	fieldKey protowire.Number = iota + 1
+	fieldID
+	fieldFlags
+	fieldModified
+	fieldSize
+	fieldETag
+	fieldChecksum
+	fieldDigest
+	fieldSystem
+	fieldMeta
+	fieldClass
+	fieldOwner
+	fieldSSE
+	fieldPart
+	fieldPartsCount
+	fieldTags
+	fieldRetention
+	fieldHold
+	fieldACL
+	fieldOrigin
+	fieldTarget
+)
+
+const (
+	flagNull = 1 << iota
+	flagMarker
+	flagReplica
+)
+
+// AppendVersion appends the fields of v to b.
+func AppendVersion(b []byte, v *Version) []byte {
+	b = putString(b, fieldKey, v.Key)
+	b = putBytes(b, fieldID, v.ID[:])
+	var flags uint64
+	if v.Null {
+		flags |= flagNull
+	}
+	if v.Marker {
+		flags |= flagMarker
+	}
+	if v.Replica {
+		flags |= flagReplica
+	}
+	b = putUint(b, fieldFlags, flags)
+	b = putUint(b, fieldModified, uint64(v.Modified.UnixMilli()))
+	b = putUint(b, fieldSize, uint64(v.Size))
+	b = putString(b, fieldETag, v.ETag)
+	b = putChecksum(b, fieldChecksum, v.Checksum)
+	if v.Digest != 0 {
+		b = protowire.AppendTag(b, fieldDigest, protowire.Fixed64Type)
+		b = protowire.AppendFixed64(b, v.Digest)
+	}
+	for _, h := range v.System {
+		b = putPair(b, fieldSystem, h.Name, h.Value)
+	}
+	for _, h := range v.Meta {
+		b = putPair(b, fieldMeta, h.Name, h.Value)
+	}
+	if v.Class != Standard {
+		b = putString(b, fieldClass, string(v.Class))
+	}
+	b = putString(b, fieldOwner, v.Owner)
+	if v.SSE != (SSE{}) {
+		m := putString(nil, 1, v.SSE.Algorithm)
+		m = putString(m, 2, v.SSE.KeyID)
+		m = putBool(m, 3, v.SSE.BucketKey)
+		m = putString(m, 4, v.SSE.CustomerKeyMD5)
+		b = putBytes(b, fieldSSE, m)
+	}
+	for i := range v.Parts {
+		b = putBytes(b, fieldPart, AppendPart(nil, &v.Parts[i]))
+	}
+	b = putUint(b, fieldPartsCount, uint64(v.PartsCount))
+	if r := &v.Tags; !r.At.IsZero() || len(r.Tags) > 0 {
+		m := putStamp(nil, 1, r.At)
+		for _, t := range r.Tags {
+			m = putPair(m, 2, t.Key, t.Value)
+		}
+		b = putBytes(b, fieldTags, m)
+	}
+	if r := &v.Retention; !r.At.IsZero() || r.Mode != "" {
+		m := putStamp(nil, 1, r.At)
+		m = putString(m, 2, string(r.Mode))
+		if !r.Until.IsZero() {
+			m = putUint(m, 3, uint64(r.Until.UnixMilli()))
+		}
+		b = putBytes(b, fieldRetention, m)
+	}
+	if r := &v.Hold; !r.At.IsZero() || r.Set {
+		m := putStamp(nil, 1, r.At)
+		m = putBool(m, 2, r.On)
+		m = putBool(m, 3, r.Set)
+		b = putBytes(b, fieldHold, m)
+	}
+	if r := &v.ACL; !r.At.IsZero() || r.Canned != "" || len(r.Document) > 0 {
+		m := putStamp(nil, 1, r.At)
+		m = putString(m, 2, r.Canned)
+		m = putBytes(m, 3, r.Document)
+		b = putBytes(b, fieldACL, m)
+	}
+	b = putString(b, fieldOrigin, v.Origin)
+	for i := range v.Targets {
+		t := &v.Targets[i]
+		m := putString(nil, 1, t.Rule)
+		m = putString(m, 2, t.Bucket)
+		m = putString(m, 3, t.Region)
+		m = putString(m, 4, string(t.Class))
+		m = putString(m, 5, string(t.Status))
+		m = putString(m, 6, t.Reason)
+		m = putStamp(m, 7, t.Want)
+		m = putStamp(m, 8, t.Done)
+		b = putBytes(b, fieldTarget, m)
+	}
+	return b
+}
+
+// ParseVersion reads what AppendVersion wrote. Fields that are not of a
+// Version are given to foreign, tag included, or dropped when it is nil.
+func ParseVersion(b []byte, foreign func(num protowire.Number, field, value []byte) error) (Version, error) {
+	var v Version
+	err := Fields(b, func(num protowire.Number, x uint64, raw, field []byte) error {
+		var err error
+		switch num {
+		case fieldKey:
+			v.Key = string(raw)
+		case fieldID:
+			v.ID, err = getStamp(raw)
+		case fieldFlags:
+			v.Null, v.Marker, v.Replica = x&flagNull != 0, x&flagMarker != 0, x&flagReplica != 0
+		case fieldModified:
+			v.Modified = time.UnixMilli(int64(x)).UTC()
+		case fieldSize:
+			v.Size = int64(x)
+		case fieldETag:
+			v.ETag = string(raw)
+		case fieldChecksum:
+			v.Checksum, err = getChecksum(raw)
+		case fieldDigest:
+			v.Digest = x
+		case fieldSystem:
+			v.System, err = getHeader(v.System, raw)
+		case fieldMeta:
+			v.Meta, err = getHeader(v.Meta, raw)
+		case fieldClass:
+			v.Class = StorageClass(raw)
+		case fieldOwner:
+			v.Owner = string(raw)
+		case fieldSSE:
+			v.SSE, err = getSSE(raw)
+		case fieldPart:
+			var p Part
+			p, err = ParsePart(raw)
+			v.Parts = append(v.Parts, p)
+		case fieldPartsCount:
+			v.PartsCount = int(x)
+		case fieldTags:
+			v.Tags, err = getTags(raw)
+		case fieldRetention:
+			v.Retention, err = getRetention(raw)
+		case fieldHold:
+			v.Hold, err = getHold(raw)
+		case fieldACL:
+			v.ACL, err = getACL(raw)
+		case fieldOrigin:
+			v.Origin = string(raw)
+		case fieldTarget:
+			var t Target
+			t, err = getTarget(raw)
+			v.Targets = append(v.Targets, t)
+		default:
+			if foreign != nil {
+				err = foreign(num, field, raw)
+			}
+		}
+		return err
+	})
+	if err == nil && v.Key == "" {
+		err = ErrVersionFormat
+	}
+	if v.Class == "" {
+		v.Class = Standard
+	}
+	return v, err
+}
+
+// AppendPart appends the fields of a part.
+func AppendPart(b []byte, p *Part) []byte {
+	b = putUint(b, 1, uint64(p.Number))
+	b = putUint(b, 2, uint64(p.Size))
+	b = putString(b, 3, p.ETag)
+	b = putChecksum(b, 4, p.Checksum)
+	if !p.Modified.IsZero() {
+		b = putUint(b, 5, uint64(p.Modified.UnixMilli()))
+	}
+	return b
+}
+
+// ParsePart reads what AppendPart wrote, ignoring other fields.
+func ParsePart(b []byte) (Part, error) {
+	var p Part
+	err := Fields(b, func(num protowire.Number, x uint64, raw, _ []byte) (err error) {
+		switch num {
+		case 1:
+			p.Number = int(x)
+		case 2:
+			p.Size = int64(x)
+		case 3:
+			p.ETag = string(raw)
+		case 4:
+			p.Checksum, err = getChecksum(raw)
+		case 5:
+			p.Modified = time.UnixMilli(int64(x)).UTC()
+		}
+		return err
+	})
+	return p, err
+}
+
+// AppendSide appends the registers of v alone: what a change of side data ships.
+func AppendSide(b []byte, v *Version) []byte {
+	side := Version{Key: v.Key, ID: v.ID, Tags: v.Tags, Retention: v.Retention, Hold: v.Hold, ACL: v.ACL}
+	return AppendVersion(b, &side)
+}
+
+// Fields calls f for each field of an encoded record: its number, its value as
+// a number or as bytes, and the whole field.
+func Fields(b []byte, f func(num protowire.Number, x uint64, raw, field []byte) error) error {
+	for len(b) > 0 {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return ErrVersionFormat
+		}
+		var (
+			x   uint64
+			raw []byte
+			m   int
+		)
+		switch typ {
+		case protowire.VarintType:
+			x, m = protowire.ConsumeVarint(b[n:])
+		case protowire.Fixed64Type:
+			x, m = protowire.ConsumeFixed64(b[n:])
+		case protowire.BytesType:
+			raw, m = protowire.ConsumeBytes(b[n:])
+		default:
+			m = -1
+		}
+		if m < 0 {
+			return ErrVersionFormat
+		}
+		if err := f(num, x, raw, b[:n+m]); err != nil {
+			return fmt.Errorf("field %d: %w", num, err)
+		}
+		b = b[n+m:]
+	}
+	return nil
+}
+
+func putUint(b []byte, num protowire.Number, x uint64) []byte {
+	if x == 0 {
+		return b
+	}
+	return protowire.AppendVarint(protowire.AppendTag(b, num, protowire.VarintType), x)
+}
+
+func putBool(b []byte, num protowire.Number, x bool) []byte {
+	if !x {
+		return b
+	}
+	return putUint(b, num, 1)
+}
+
+func putBytes(b []byte, num protowire.Number, x []byte) []byte {
+	if len(x) == 0 {
+		return b
+	}
+	return protowire.AppendBytes(protowire.AppendTag(b, num, protowire.BytesType), x)
+}
+
+func putString(b []byte, num protowire.Number, x string) []byte {
+	if x == "" {
+		return b
+	}
+	return protowire.AppendString(protowire.AppendTag(b, num, protowire.BytesType), x)
+}
+
+func putStamp(b []byte, num protowire.Number, s stamp.Stamp) []byte {
+	if s.IsZero() {
+		return b
+	}
+	return putBytes(b, num, s[:])
+}
+
+func putPair(b []byte, num protowire.Number, name, value string) []byte {
+	b = protowire.AppendTag(b, num, protowire.BytesType)
+	b = protowire.AppendVarint(b, uint64(protowire.SizeBytes(len(name))+1+protowire.SizeBytes(len(value))+1))
+	b = protowire.AppendString(protowire.AppendTag(b, 1, protowire.BytesType), name)
+	return protowire.AppendString(protowire.AppendTag(b, 2, protowire.BytesType), value)
+}
+
+func putChecksum(b []byte, num protowire.Number, c Checksum) []byte {
+	if c.IsZero() {
+		return b
+	}
+	m := putString(nil, 1, string(c.Algorithm))
+	m = putString(m, 2, string(c.Type))
+	m = putString(m, 3, c.Value)
+	return putBytes(b, num, m)
+}
+
+func getStamp(raw []byte) (s stamp.Stamp, err error) {
+	if len(raw) != len(s) {
+		return s, ErrVersionFormat
+	}
+	copy(s[:], raw)
+	return s, nil
+}
+
+func getPair(raw []byte) (name, value string, err error) {
+	err = Fields(raw, func(num protowire.Number, _ uint64, raw, _ []byte) error {
+		switch num {
+		case 1:
+			name = string(raw)
+		case 2:
+			value = string(raw)
+		}
+		return nil
+	})
+	return name, value, err
+}
+
+func getHeader(list []Header, raw []byte) ([]Header, error) {
+	name, value, err := getPair(raw)
+	return append(list, Header{name, value}), err
+}
+
+func getChecksum(raw []byte) (c Checksum, err error) {
+	err = Fields(raw, func(num protowire.Number, _ uint64, raw, _ []byte) error {
+		switch num {
+		case 1:
+			c.Algorithm = ChecksumAlgorithm(raw)
+		case 2:
+			c.Type = ChecksumType(raw)
+		case 3:
+			c.Value = string(raw)
+		}
+		return nil
+	})
+	return c, err
+}
+
+func getSSE(raw []byte) (s SSE, err error) {
+	err = Fields(raw, func(num protowire.Number, x uint64, raw, _ []byte) error {
+		switch num {
+		case 1:
+			s.Algorithm = string(raw)
+		case 2:
+			s.KeyID = string(raw)
+		case 3:
+			s.BucketKey = x != 0
+		case 4:
+			s.CustomerKeyMD5 = string(raw)
+		}
+		return nil
+	})
+	return s, err
+}
+
+func getTags(raw []byte) (r TagRegister, err error) {
+	err = Fields(raw, func(num protowire.Number, _ uint64, raw, _ []byte) (err error) {
+		switch num {
+		case 1:
+			r.At, err = getStamp(raw)
+		case 2:
+			var t Tag
+			t.Key, t.Value, err = getPair(raw)
+			r.Tags = append(r.Tags, t)
+		}
+		return err
+	})
+	return r, err
+}
+
+func getRetention(raw []byte) (r RetentionRegister, err error) {
+	err = Fields(raw, func(num protowire.Number, x uint64, raw, _ []byte) (err error) {
+		switch num {
+		case 1:
+			r.At, err = getStamp(raw)
+		case 2:
+			r.Mode = RetentionMode(raw)
+		case 3:
+			r.Until = time.UnixMilli(int64(x)).UTC()
+		}
+		return err
+	})
+	return r, err
+}
+
+func getHold(raw []byte) (r HoldRegister, err error) {
+	err = Fields(raw, func(num protowire.Number, x uint64, raw, _ []byte) (err error) {
+		switch num {
+		case 1:
+			r.At, err = getStamp(raw)
+		case 2:
+			r.On = x != 0
+		case 3:
+			r.Set = x != 0
+		}
+		return err
+	})
+	return r, err
+}
+
+func getACL(raw []byte) (r ACLRegister, err error) {
+	err = Fields(raw, func(num protowire.Number, _ uint64, raw, _ []byte) (err error) {
+		switch num {
+		case 1:
+			r.At, err = getStamp(raw)
+		case 2:
+			r.Canned = string(raw)
+		case 3:
+			r.Document = append([]byte(nil), raw...)
+		}
+		return err
+	})
+	return r, err
+}
+
+func getTarget(raw []byte) (t Target, err error) {
+	err = Fields(raw, func(num protowire.Number, _ uint64, raw, _ []byte) (err error) {
+		switch num {
+		case 1:
+			t.Rule = string(raw)
+		case 2:
+			t.Bucket = string(raw)
+		case 3:
+			t.Region = string(raw)
+		case 4:
+			t.Class = StorageClass(raw)
+		case 5:
+			t.Status = Status(raw)
+		case 6:
+			t.Reason = string(raw)
+		case 7:
+			t.Want, err = getStamp(raw)
+		case 8:
+			t.Done, err = getStamp(raw)
+		}
+		return err
+	})
+	return t, err
+}
