@@ -34,7 +34,8 @@ type Store interface {
 	// Create begins a blob. sizeHint is the expected number of bytes, or -1;
 	// it only helps to choose the place.
 	Create(ctx context.Context, sizeHint int64) (Writer, error)
-	// Open reads length bytes from offset; length -1 means to the end. A blob
+	// Open reads length bytes from offset; length -1 means to the end. A range
+	// that reaches outside the blob is ErrRange. A blob
 	// deleted while a reader is open stays readable through it.
 	Open(ctx context.Context, id ID, offset, length int64) (io.ReadCloser, error)
 	// Delete frees a blob. Deleting what is not there is no error: whoever
