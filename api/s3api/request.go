@@ -1,0 +1,96 @@
+package s3api
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/farhold/farhold/store"
+	"github.com/farhold/farhold/wire/restxml"
+)
+
+// Caller is who a request comes from, once its signature has been verified.
+type Caller struct {
+	Account   string // 12 digits; empty when anonymous
+	ARN       string
+	AccessKey string
+	Anonymous bool
+	Root      bool // the account's root: everything of its own account is allowed
+}
+
+// Request is one request on its way through the stages of the door. A handler
+// reads its fields and answers with XML, Empty or by writing to W itself.
+type Request struct {
+	Ctx    context.Context
+	W      http.ResponseWriter // also an http.Flusher
+	R      *http.Request
+	Door   *Door
+	ID     string // x-amz-request-id
+	HostID string // x-amz-id-2
+	Route  *Route
+	Op     string // Route.Op, such as PutObject
+	Target
+	Query  Query
+	Caller Caller
+	Place  store.Place // of the bucket, where the route has one
+
+	// Body is the request's body without its framing. It ends with an error
+	// when the signature, a hash, a chunk or the length is not right, so a
+	// handler that makes nothing visible before io.EOF keeps nothing wrong.
+	Body io.Reader
+	// Length is how many bytes Body has, or -1 when that is not known.
+	Length int64
+	// Trailers gives the trailer fields, valid after Body's io.EOF; nil where
+	// no trailer was announced.
+	Trailers func() http.Header
+
+	arrived time.Time
+	out     *responseWriter
+	bucket  *store.Bucket
+}
+
+// LoadBucket gives the bucket of the request as it is now, read once.
+func (rq *Request) LoadBucket() (*store.Bucket, error) {
+	if rq.bucket == nil {
+		b, err := rq.Door.opt.Store.Bucket(rq.Ctx, rq.Bucket)
+		if err != nil {
+			return nil, err
+		}
+		rq.bucket = b
+	}
+	return rq.bucket, nil
+}
+
+// Get gives a request header, or "". The name must be in canonical form.
+func (rq *Request) Get(canonical string) string {
+	if v := rq.R.Header[canonical]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// Header gives the response's headers.
+func (rq *Request) Header() http.Header { return rq.out.Header() }
+
+// Set sets a response header. The name must be in canonical form. An empty
+// value sets nothing.
+func (rq *Request) Set(canonical, value string) {
+	if value != "" {
+		rq.out.Header()[canonical] = []string{value}
+	}
+}
+
+// Empty answers with a status and no body.
+func (rq *Request) Empty(status int) error {
+	if status != http.StatusNoContent && status != http.StatusNotModified {
+		rq.Set("Content-Length", "0")
+	}
+	rq.out.WriteHeader(status)
+	return nil
+}
+
+// XML answers with a document.
+func (rq *Request) XML(status int, doc *restxml.Writer) error {
+	return rq.document(status, doc.Bytes())
+}
