@@ -7,6 +7,7 @@
 package kv
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
@@ -45,7 +46,9 @@ type Store interface {
 	// Commit applies m as one, durably, if every guard holds; else it returns
 	// ErrConflict and changes nothing. Any other error leaves the outcome
 	// unknown: the mutation may have been applied. ErrTooLarge and ErrFull
-	// are certain: nothing was applied.
+	// are certain: nothing was applied. An ErrConflict may be due to a mutation
+	// that is still being synced: whoever tells others of it takes a Barrier
+	// first, as Update does. Commit doesn't keep the bytes of m.
 	Commit(ctx context.Context, m *Mutation) error
 	// Barrier returns when everything visible when it was called is durable.
 	// Whoever acts outside this node on what it read calls it first.
@@ -83,6 +86,11 @@ type Span struct {
 	Reverse   bool
 }
 
+// Contains reports whether key lies in s.
+func (s Span) Contains(key []byte) bool {
+	return bytes.Compare(key, s.Low) >= 0 && (s.High == nil || bytes.Compare(key, s.High) < 0)
+}
+
 // Prefix is the span of all keys that begin with p.
 func Prefix(p []byte) Span { return Span{Low: p, High: After(p)} }
 
@@ -109,4 +117,8 @@ type Mutation struct {
 	Guards  []Guard
 	Puts    []Pair
 	Deletes [][]byte
+	// Frees says that this mutation leads to space being freed, although it
+	// may add a little itself (a note for the collector of blobs, say). A full
+	// engine lets it use its reserve.
+	Frees bool
 }
