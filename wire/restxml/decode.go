@@ -334,7 +334,10 @@ func member(set []string, s string) bool {
 	return false
 }
 
-// parseTime reads the forms of ISO 8601 that clients send.
+// httpTime is the form of RFC 9110, in which DeleteObjects gives times.
+const httpTime = "Mon, 02 Jan 2006 15:04:05 GMT"
+
+// parseTime reads the forms of ISO 8601 that clients send, and HTTP's own.
 func parseTime(s string) (time.Time, error) {
 	if len(s) == len(time.DateOnly) {
 		return time.Parse(time.DateOnly, s)
@@ -344,6 +347,9 @@ func parseTime(s string) (time.Time, error) {
 	}
 	if t, err := time.Parse("2006-01-02T15:04:05.999999999Z0700", s); err == nil {
 		return t.UTC(), nil
+	}
+	if t, err := time.Parse(httpTime, s); err == nil {
+		return t, nil
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
 	return t.UTC(), err

@@ -66,6 +66,7 @@ func TestDecode(t *testing.T) {
 		{"carriage return by reference", "<Document><Role>a&#13;&#xD;b</Role></Document>", &document{Role: "a\r\rb"}},
 		{"spaces in strings stay", "<Document><Role> r </Role></Document>", &document{Role: " r "}},
 		{"date only", "<Document><At>2026-11-20</At></Document>", &document{At: p(time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC))}},
+		{"HTTP date", "<Document><At>Fri, 20 Nov 2026 01:02:03 GMT</At></Document>", &document{At: p(time.Date(2026, 11, 20, 1, 2, 3, 0, time.UTC))}},
 
 		{"empty body", ``, nil},
 		{"blank body", ` `, nil},
@@ -243,9 +244,6 @@ func FuzzDecode(f *testing.F) {
 			t.Fatal(err)
 		}
 		var again document
-		if d.Status == "" {
-			again.Status = ""
-		}
 		if err := Decode(out, &again); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
