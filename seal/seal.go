@@ -26,6 +26,10 @@ var ErrCorrupt = errors.New("seal: does not authenticate")
 // wrapped key names.
 var ErrKeyUnavailable = errors.New("seal: key unavailable")
 
+// ErrFormat is returned for bytes in a format that this program does not know:
+// a later one wrote them.
+var ErrFormat = errors.New("seal: unknown format")
+
 // Keeper wraps object keys. The region key is one, KMS is one, the header of
 // an SSE-C request is another.
 type Keeper interface {
