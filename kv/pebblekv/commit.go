@@ -1,0 +1,143 @@
+package pebblekv
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/farhold/farhold/kv"
+)
+
+// Commit implements kv.Store.
+//
+// The latches are held from before the guards are read until the batch is
+// visible, not until it is synced: a commit that follows on the same key sees
+// this one, stands behind it in the log, and so is durable only if this one
+// is. A hot key is therefore not held to one commit per sync.
+//
+// ctx bounds the wait for latches and for a log that is stuck, up to the
+// moment when the batch is handed to Pebble. From there the outcome is waited
+// for.
+func (s *Store) Commit(ctx context.Context, m *kv.Mutation) error {
+	if err := m.Check(); err != nil {
+		return err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if err := s.health.check(); err != nil {
+		return err
+	}
+	var held kv.Held
+	if err := s.latches.LockMutation(ctx, m, &held); err != nil {
+		return err
+	}
+	if err := s.verify(m.Guards); err != nil {
+		held.Unlock()
+		return err
+	}
+	if m.Empty() {
+		held.Unlock()
+		return s.settleGuards(ctx, m.Guards)
+	}
+	err := s.apply(m, &held)
+	if err != nil {
+		return err
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+var flightPool = sync.Pool{New: func() any { return new(flight) }}
+
+// apply writes m, whose latches are held and whose guards hold, and unlocks.
+func (s *Store) apply(m *kv.Mutation, held *kv.Held) (err error) {
+	batch := s.db.NewBatchWithSize(batchSize(m))
+	for i := range m.Puts {
+		if err := batch.Set(m.Puts[i].Key, m.Puts[i].Value, nil); err != nil {
+			held.Unlock()
+			return errors.Join(err, batch.Close())
+		}
+	}
+	for _, k := range m.Deletes {
+		if err := batch.Delete(k, nil); err != nil {
+			held.Unlock()
+			return errors.Join(err, batch.Close())
+		}
+	}
+	f := flightPool.Get().(*flight)
+	s.flights.begin(f, m)
+	s.views.drop() // after begin, which keeps it from being shared again
+	err = s.db.ApplyNoSyncWait(batch, pebble.Sync)
+	s.flights.applied.Add(1)
+	held.Unlock()
+	if err != nil {
+		s.health.die(err)
+		return s.health.check()
+	}
+	if err := batch.SyncWait(); err != nil {
+		s.health.die(err)
+		return s.health.check()
+	}
+	if err := s.health.check(); err != nil {
+		return err
+	}
+	s.flights.end(f)
+	flightPool.Put(f)
+	return batch.Close()
+}
+
+// batchSize is a little more than what m takes in the log.
+func batchSize(m *kv.Mutation) int {
+	n := 64
+	for i := range m.Puts {
+		n += len(m.Puts[i].Key) + len(m.Puts[i].Value) + 12
+	}
+	for _, k := range m.Deletes {
+		n += len(k) + 8
+	}
+	return n
+}
+
+// verify returns kv.ErrConflict unless every guard holds.
+func (s *Store) verify(guards []kv.Guard) error {
+	for i := range guards {
+		g := &guards[i]
+		v, closer, err := s.db.Get(g.Key)
+		if errors.Is(err, pebble.ErrNotFound) {
+			if g.Want != nil {
+				return conflict(g.Key)
+			}
+			continue
+		}
+		if err != nil {
+			return mapped(err)
+		}
+		same := g.Want != nil && bytes.Equal(v, g.Want)
+		if err := closer.Close(); err != nil {
+			return mapped(err)
+		}
+		if !same {
+			return conflict(g.Key)
+		}
+	}
+	return nil
+}
+
+func conflict(key []byte) error { return fmt.Errorf("%w: %.200q", kv.ErrConflict, key) }
+
+// settleGuards waits until what the guards confirmed is durable.
+func (s *Store) settleGuards(ctx context.Context, guards []kv.Guard) error {
+	var ticket uint64
+	for i := range guards {
+		ticket = max(ticket, s.flights.stripes[stripeOf(guards[i].Key)].Load())
+	}
+	return s.flights.wait(ctx, ticket)
+}

@@ -1,0 +1,171 @@
+// Package pebblekv is kv on Pebble, a log-structured merge tree in one folder
+// of the local disk: the engine of a region with a single node.
+package pebblekv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/farhold/farhold/kv"
+)
+
+// Options says where and how a store is kept.
+type Options struct {
+	// FS is the file system, the machine's own when nil.
+	FS vfs.FS
+	// Dir is the folder, made when it isn't there. The parent is there.
+	Dir string
+	// CacheSize is the size of the block cache in bytes: 128 MiB when 0.
+	CacheSize int64
+	// MemTableSize is the size in bytes of a table of writes that aren't sorted
+	// into files yet: 64 MiB when 0. Up to four of them are kept.
+	MemTableSize uint64
+	// Log, when it isn't nil, is told about what goes wrong in the background.
+	Log func(message string)
+}
+
+// Store is a folder that is open.
+type Store struct {
+	db      *pebble.DB
+	dir     string
+	lock    *pebble.Lock
+	log     func(string)
+	latches *kv.Latches
+	flights flights
+	views   views
+	health  health
+	wake    chan struct{}
+
+	closing sync.Mutex
+	closed  bool
+
+	// hasty is the mutant of the crash test: it shows what isn't durable.
+	hasty bool
+}
+
+var _ kv.Store = (*Store)(nil)
+
+// Open opens the folder, or makes a new one. It returns an error that says so
+// when another process has it open, and kv.ErrCorrupt with the name of the
+// file when what is found isn't what was written.
+func Open(o Options) (*Store, error) {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.CacheSize == 0 {
+		o.CacheSize = 128 << 20
+	}
+	if o.MemTableSize == 0 {
+		o.MemTableSize = 64 << 20
+	}
+	if o.Log == nil {
+		o.Log = func(string) {}
+	}
+	s := &Store{
+		dir:     o.Dir,
+		log:     o.Log,
+		latches: kv.NewLatches(),
+		wake:    make(chan struct{}, 1),
+	}
+	s.health.onDeath = s.flights.kill
+	if err := o.FS.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, mapped(err)
+	}
+	lock, err := pebble.LockDirectory(o.Dir, o.FS)
+	if err != nil {
+		return nil, fmt.Errorf("kv: %s is in use by another process: %w", o.Dir, err)
+	}
+	s.lock = lock
+	s.db, err = pebble.Open(o.Dir, s.tuned(o))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("kv: open %s: %w", o.Dir, mapped(err)), lock.Close())
+	}
+	return s, nil
+}
+
+// tuned gives Pebble's options for many small rows, written by many at once,
+// on a machine with a few cores that mostly serves objects.
+func (s *Store) tuned(o Options) *pebble.Options {
+	p := &pebble.Options{
+		FS:                 o.FS,
+		Lock:               s.lock,
+		CacheSize:          o.CacheSize,
+		FormatMajorVersion: pebble.FormatNewest,
+		Logger:             &s.health,
+		MemTableSize:       o.MemTableSize,
+		// Writers stop while this many tables wait to be sorted into files: a
+		// burst of about 200 MB goes through without a stall.
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       24,
+		LBaseMaxBytes:               64 << 20,
+		// Commits that arrive during a sync share the next one. Waiting longer
+		// on purpose would only add to the answer's time.
+		WALMinSyncInterval: func() time.Duration { return 0 },
+		WALBytesPerSync:    0,
+		BytesPerSync:       1 << 20,
+		MaxOpenFiles:       1000,
+		// Two at most, so that sorting never takes half of a small machine.
+		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
+	}
+	p.EventListener = &pebble.EventListener{
+		BackgroundError: func(err error) { s.log("kv: background work failed: " + err.Error()) },
+		DataCorruption: func(i pebble.DataCorruptionInfo) {
+			s.log(fmt.Sprintf("kv: corrupt: %s: %v", i.Path, i.Details))
+		},
+		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { s.log("kv: writes wait: " + i.Reason) },
+	}
+	p.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
+	p.TargetFileSizes[0] = 4 << 20
+	for i := range p.Levels {
+		l := &p.Levels[i]
+		l.BlockSize = 16 << 10
+		l.IndexBlockSize = 64 << 10
+		// 1 % of absent keys cost a look into a file: guards of absence, which
+		// every first PUT of a key has, are the most frequent reads.
+		l.FilterPolicy = bloom.FilterPolicy(10)
+		l.FilterType = pebble.TableFilter
+	}
+	return p
+}
+
+// Barrier implements kv.Store. It syncs nothing itself: every commit asks for
+// a sync of its own, so there is only to wait for those under way.
+func (s *Store) Barrier(ctx context.Context) error {
+	if s.isClosed() {
+		return kv.ErrClosed
+	}
+	if s.hasty {
+		return nil
+	}
+	return s.flights.wait(ctx, s.flights.issued.Load())
+}
+
+// Wake implements kv.Store.
+func (s *Store) Wake() <-chan struct{} { return s.wake }
+
+// Close implements kv.Store. It writes nothing that wasn't durable before.
+func (s *Store) Close() error {
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.health.end(kv.ErrClosed)
+	s.views.drop()
+	err := s.db.Close()
+	if s.health.failed() {
+		err = nil // it was told to the commits that it struck
+	}
+	return errors.Join(err, s.lock.Close())
+}
+
+func (s *Store) isClosed() bool { return s.health.closed.Load() }
