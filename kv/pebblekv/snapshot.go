@@ -131,7 +131,11 @@ func (s *snapshot) Scan(span kv.Span) iter.Seq2[kv.Pair, error] {
 		}
 		at := len(s.spans)
 		s.spans = append(s.spans, span)
-		it, err := s.view.snap.NewIter(&pebble.IterOptions{LowerBound: span.Low, UpperBound: span.High})
+		o := pebble.IterOptions{LowerBound: span.Low, UpperBound: span.High}
+		if len(o.LowerBound) == 0 {
+			o.LowerBound = nil // Pebble wants no bound rather than an empty one
+		}
+		it, err := s.view.snap.NewIter(&o)
 		if err != nil {
 			yield(kv.Pair{}, mapped(err))
 			return
