@@ -32,7 +32,6 @@ var targets = []target{
 			"Event",                    // notification: InvalidArgument
 			"FilterRuleName",           // notification: InvalidArgument
 			"BucketLocationConstraint", // InvalidLocationConstraint
-			"ExpirationStatus",         // lifecycle: MalformedXML, but the rule's own words elsewhere
 			"ObjectStorageClass", "ObjectVersionStorageClass", "ReplicationStatus",
 		},
 		unwrapped: []string{"GetBucketLocationOutput"},

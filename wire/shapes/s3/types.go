@@ -586,7 +586,7 @@ type LifecycleExpiration struct {
 
 // LifecycleRule is the element of the model's shape LifecycleRule.
 type LifecycleRule struct {
-	Status                         string                          `xml:"Status" required:"true"`
+	Status                         string                          `xml:"Status" required:"true" enum:"Enabled,Disabled"`
 	Expiration                     *LifecycleExpiration            `xml:"Expiration"`
 	ID                             *string                         `xml:"ID"`
 	Prefix                         *string                         `xml:"Prefix"`

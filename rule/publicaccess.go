@@ -1,0 +1,63 @@
+package rule
+
+import (
+	"github.com/farhold/farhold/awserr"
+	"github.com/farhold/farhold/wire/restxml"
+	s3shapes "github.com/farhold/farhold/wire/shapes/s3"
+)
+
+// ErrPublicAccessBlockNotFound is answered after the block was deleted.
+var ErrPublicAccessBlockNotFound = awserr.New("NoSuchPublicAccessBlockConfiguration", 404, "The public access block configuration was not found")
+
+// PublicAccessBlock is a parsed public access block.
+type PublicAccessBlock struct {
+	BlockPublicACLs, IgnorePublicACLs, BlockPublicPolicy, RestrictPublicBuckets bool
+}
+
+// ParsePublicAccessBlock reads what the store keeps. A bucket that never had
+// a document blocks everything, as new buckets do on AWS; one whose document
+// was deleted blocks nothing.
+func ParsePublicAccessBlock(stored []byte) (PublicAccessBlock, error) {
+	if stored == nil {
+		return PublicAccessBlock{true, true, true, true}, nil
+	}
+	var doc s3shapes.PublicAccessBlockConfiguration
+	if err := restxml.Decode(stored, &doc); err != nil {
+		return PublicAccessBlock{}, err
+	}
+	return PublicAccessBlock{value(doc.BlockPublicAcls), value(doc.IgnorePublicAcls), value(doc.BlockPublicPolicy), value(doc.RestrictPublicBuckets)}, nil
+}
+
+func (b PublicAccessBlock) document() ([]byte, error) {
+	return encode(&s3shapes.PublicAccessBlockConfiguration{
+		BlockPublicAcls: &b.BlockPublicACLs, IgnorePublicAcls: &b.IgnorePublicACLs,
+		BlockPublicPolicy: &b.BlockPublicPolicy, RestrictPublicBuckets: &b.RestrictPublicBuckets,
+	})
+}
+
+// checkPublicAccessBlock fills in false for what is not said.
+func checkPublicAccessBlock(_ *Context, raw []byte) ([]byte, error) {
+	b, err := ParsePublicAccessBlock(raw)
+	if err != nil {
+		return nil, err
+	}
+	return b.document()
+}
+
+// removePublicAccessBlock gives what is stored after DELETE: a document
+// without members, which Check never returns. Nothing at all would be a bucket
+// that never had one.
+func removePublicAccessBlock() ([]byte, error) {
+	return encode(&s3shapes.PublicAccessBlockConfiguration{})
+}
+
+func answerPublicAccessBlock(stored []byte) ([]byte, error) {
+	var doc s3shapes.PublicAccessBlockConfiguration
+	if err := restxml.Decode(stored, &doc); err != nil {
+		return nil, err
+	}
+	if doc.BlockPublicAcls == nil {
+		return nil, ErrPublicAccessBlockNotFound
+	}
+	return stored, nil
+}
