@@ -10,12 +10,6 @@ import (
 	"github.com/farhold/farhold/s3"
 )
 
-// Part is what a multipart object's checksum is made of.
-type Part struct {
-	Size  int64  // bytes
-	Value string // the part's checksum, base64
-}
-
 // errPart is for a stored part whose checksum can't be read: a damaged row,
 // never a client's fault.
 var errPart = errors.New("checksum: a part's checksum is malformed")
@@ -67,52 +61,79 @@ func CheckType(algorithm, typ string) (s3.ChecksumAlgorithm, s3.ChecksumType, er
 	return alg, t, nil
 }
 
-// Join makes the checksum of a multipart object of a type from its parts in
-// order.
-func Join(alg s3.ChecksumAlgorithm, typ s3.ChecksumType, parts []Part) (string, error) {
+// OfParts makes the checksum of a multipart object of a type from its parts in
+// order, each with its size and its checksum of the algorithm.
+func OfParts(alg s3.ChecksumAlgorithm, typ s3.ChecksumType, parts []s3.Part) (s3.Checksum, error) {
 	if !Supports(alg, typ) {
-		return "", fmt.Errorf("checksum: no %s checksum of type %s", alg, typ)
+		return s3.Checksum{}, fmt.Errorf("checksum: no %s checksum of type %s", alg, typ)
 	}
+	of := compose
 	if typ == s3.FullObject {
-		return Combine(alg, parts)
+		of = combine
 	}
-	return Compose(alg, parts)
+	value, err := of(alg, parts)
+	if err != nil {
+		return s3.Checksum{}, err
+	}
+	return s3.Checksum{Algorithm: alg, Type: typ, Value: value}, nil
 }
 
-// Compose makes a COMPOSITE checksum: the algorithm over the parts' raw
-// digests, then a hyphen and their number.
-func Compose(alg s3.ChecksumAlgorithm, parts []Part) (string, error) {
-	h := New(alg)
-	if h == nil {
-		return "", fmt.Errorf("checksum: unknown algorithm %q", alg)
+// partDigest is the raw digest of a stored part.
+func partDigest(alg s3.ChecksumAlgorithm, p *s3.Part) ([]byte, error) {
+	if p.Checksum.Algorithm != alg || p.Size < 0 {
+		return nil, fmt.Errorf("%w: part %d has %q", errPart, p.Number, p.Checksum.Algorithm)
 	}
-	for i, p := range parts {
-		digest, err := Decode(alg, p.Value)
+	digest, err := Decode(alg, p.Checksum.Value)
+	if err != nil {
+		return nil, fmt.Errorf("%w: part %d", errPart, p.Number)
+	}
+	return digest, nil
+}
+
+// compose makes a COMPOSITE checksum: the algorithm over the parts' raw
+// digests, then a hyphen and their number.
+func compose(alg s3.ChecksumAlgorithm, parts []s3.Part) (string, error) {
+	h := New(alg)
+	for i := range parts {
+		digest, err := partDigest(alg, &parts[i])
 		if err != nil {
-			return "", fmt.Errorf("%w: part %d", errPart, i+1)
+			return "", err
 		}
 		h.Write(digest)
 	}
 	return Encode(h.Sum(nil)) + "-" + strconv.Itoa(len(parts)), nil
 }
 
-// Combine makes a FULL_OBJECT checksum: that of the parts' bytes one after
+// combine makes a FULL_OBJECT checksum: that of the parts' bytes one after
 // another, computed from their CRCs and lengths. Only CRCs can do that.
-func Combine(alg s3.ChecksumAlgorithm, parts []Part) (string, error) {
-	f, ok := fieldOf(alg)
-	if !ok {
-		return "", fmt.Errorf("checksum: %s can't be combined", alg)
-	}
+func combine(alg s3.ChecksumAlgorithm, parts []s3.Part) (string, error) {
+	f := fieldOf(alg)
 	var sum uint64
-	for i, p := range parts {
-		digest, err := Decode(alg, p.Value)
-		if err != nil || p.Size < 0 {
-			return "", fmt.Errorf("%w: part %d", errPart, i+1)
+	size, power := int64(0), f.power(0) // parts are mostly alike: keep the last one's
+	for i := range parts {
+		digest, err := partDigest(alg, &parts[i])
+		if err != nil {
+			return "", err
 		}
-		sum = f.shift(sum, uint64(p.Size)) ^ number(digest)
+		if parts[i].Size != size {
+			size = parts[i].Size
+			power = f.power(uint64(size))
+		}
+		sum = f.times(sum, power) ^ number(digest)
 	}
 	digest := binary.BigEndian.AppendUint64(nil, sum)
 	return Encode(digest[8-Size(alg):]), nil
+}
+
+// CombineCRC64NVME is the CRC64NVME of two runs of bytes together, from that of
+// each and the length of the second in bytes, which must not be negative.
+func CombineCRC64NVME(first, second uint64, length int64) uint64 {
+	return fieldOf(s3.CRC64NVME).shift(first, uint64(length)) ^ second
+}
+
+// EncodeCRC64NVME writes a CRC64NVME as the wire has it.
+func EncodeCRC64NVME(sum uint64) string {
+	return Encode(binary.BigEndian.AppendUint64(nil, sum))
 }
 
 // number reads a big-endian digest of 4 or 8 bytes.
@@ -134,16 +155,15 @@ type field struct {
 	top  uint64 // the polynomial 1
 }
 
-func fieldOf(alg s3.ChecksumAlgorithm) (field, bool) {
+// fieldOf gives the field of one of the three CRCs.
+func fieldOf(alg s3.ChecksumAlgorithm) field {
 	switch alg {
 	case s3.CRC32:
-		return field{0xedb88320, 1 << 31}, true
+		return field{0xedb88320, 1 << 31}
 	case s3.CRC32C:
-		return field{0x82f63b78, 1 << 31}, true
-	case s3.CRC64NVME:
-		return field{0x9a6c9329ac4bc9b5, 1 << 63}, true
+		return field{0x82f63b78, 1 << 31}
 	}
-	return field{}, false
+	return field{0x9a6c9329ac4bc9b5, 1 << 63}
 }
 
 // times multiplies two polynomials.
@@ -164,17 +184,22 @@ func (f field) times(a, b uint64) uint64 {
 	return p
 }
 
-// shift multiplies a CRC by x^(8n).
+// power is x^(8n).
+func (f field) power(n uint64) uint64 {
+	p, square := f.top, f.top>>8
+	for ; n != 0; n >>= 1 {
+		if n&1 != 0 {
+			p = f.times(p, square)
+		}
+		square = f.times(square, square)
+	}
+	return p
+}
+
+// shift multiplies a CRC by x^(8n), as n more zero bytes would.
 func (f field) shift(crc, n uint64) uint64 {
 	if crc == 0 {
 		return 0
 	}
-	power := f.top >> 8 // x^8
-	for ; n != 0; n >>= 1 {
-		if n&1 != 0 {
-			crc = f.times(power, crc)
-		}
-		power = f.times(power, power)
-	}
-	return crc
+	return f.times(crc, f.power(n))
 }
