@@ -1,0 +1,121 @@
+package realm
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/farhold/farhold/s3"
+)
+
+// unreachableError says that another region could not be asked, or did not
+// answer: whether it did what it was asked to is unknown.
+type unreachableError struct {
+	region string
+	err    error
+}
+
+func (e *unreachableError) Error() string { return "realm: asking " + e.region + ": " + e.err.Error() }
+func (e *unreachableError) Unwrap() error { return e.err }
+
+// ask puts a question to another region.
+func ask[A any](ctx context.Context, d Dialer, region, path string, q any, timeout time.Duration) (*A, error) {
+	if d == nil {
+		return nil, &unreachableError{region, errors.New("no way to other regions")}
+	}
+	client, base, err := d.Client(region)
+	if err != nil {
+		return nil, &unreachableError{region, err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	body, err := json.Marshal(q)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, &unreachableError{region, err}
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, messageMax+1))
+	if err == nil && len(b) > messageMax {
+		err = errors.New("the answer is too long")
+	}
+	if err != nil {
+		return nil, &unreachableError{region, err}
+	}
+	switch res.StatusCode {
+	case http.StatusOK:
+	case http.StatusMisdirectedRequest:
+		return nil, &unreachableError{region, fmt.Errorf("%w: %s", ErrStale, strings.TrimSpace(string(b[:min(len(b), 512)])))}
+	default:
+		return nil, &unreachableError{region, fmt.Errorf("status %d: %s", res.StatusCode, strings.TrimSpace(string(b[:min(len(b), 512)])))}
+	}
+	a := new(A)
+	if err := json.Unmarshal(b, a); err != nil {
+		return nil, &unreachableError{region, err}
+	}
+	return a, nil
+}
+
+// askHome puts a question about a name to home, here or elsewhere.
+func (r *Realm) askHome(ctx context.Context, path string, q nameQuestion) (*nameAnswer, error) {
+	q.Epoch = r.table.position().Epoch
+	a, err := ask[nameAnswer](ctx, r.opt.Peers, r.opt.Home, path, q, r.opt.AskTimeout)
+	if err != nil {
+		return nil, err
+	}
+	if a.Epoch < q.Epoch {
+		return nil, &unreachableError{r.opt.Home, fmt.Errorf("%w: home is of epoch %d, the realm of %d", ErrStale, a.Epoch, q.Epoch)}
+	}
+	if a.Held {
+		n, err := decodeName(a.Row)
+		if err != nil {
+			return nil, err
+		}
+		return a, &heldError{*n}
+	}
+	if a.Stale {
+		return a, ErrStale
+	}
+	return a, nil
+}
+
+func (r *Realm) claim(ctx context.Context, name string, uid s3.UID, owner string) error {
+	if r.home != nil {
+		_, err := r.home.claim(ctx, r.opt.Region, name, uid, owner)
+		return err
+	}
+	_, err := r.askHome(ctx, pathClaim, nameQuestion{Name: name, UID: uid, Owner: owner})
+	return err
+}
+
+func (r *Realm) confirm(ctx context.Context, name string, uid s3.UID) error {
+	if r.home != nil {
+		_, err := r.home.confirm(ctx, r.opt.Region, name, uid)
+		return err
+	}
+	_, err := r.askHome(ctx, pathConfirm, nameQuestion{Name: name, UID: uid})
+	return err
+}
+
+func (r *Realm) release(ctx context.Context, name string, uid s3.UID) error {
+	if r.home != nil {
+		_, err := r.home.release(ctx, r.opt.Region, name, uid)
+		return err
+	}
+	_, err := r.askHome(ctx, pathRelease, nameQuestion{Name: name, UID: uid})
+	return err
+}

@@ -1,0 +1,193 @@
+package realm
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/farhold/farhold/s3"
+)
+
+// The realm's paths on the peer door. The requests are POSTs of JSON and the
+// number in the path is the version of their form. A region speaks only for
+// itself: which one it is says its certificate, never a field.
+const (
+	pathFeed    = "/realm/v1/feed"
+	pathTable   = "/realm/v1/table"
+	pathName    = "/realm/v1/name"
+	pathClaim   = "/realm/v1/claim"
+	pathConfirm = "/realm/v1/confirm"
+	pathRelease = "/realm/v1/release"
+	pathBucket  = "/realm/v1/bucket"
+)
+
+// messageMax bounds a message in bytes: a page of the tables and room to spare.
+const messageMax = 8 << 20
+
+type feedQuestion struct {
+	History string `json:"history"`
+	Epoch   uint64 `json:"epoch"`
+	Seq     uint64 `json:"seq"`
+	WaitMS  int64  `json:"waitMs"`
+}
+
+type feedAnswer struct {
+	Account string  `json:"account"`
+	History string  `json:"history"`
+	Epoch   uint64  `json:"epoch"`
+	Seq     uint64  `json:"seq"`
+	Reset   bool    `json:"reset,omitempty"` // copy the tables anew
+	Entries []entry `json:"entries,omitempty"`
+}
+
+type tableQuestion struct {
+	Kind byte   `json:"kind"` // with Key: behind this row
+	Key  string `json:"key"`
+}
+
+type tableAnswer struct {
+	History string  `json:"history"`
+	Epoch   uint64  `json:"epoch"`
+	Seq     uint64  `json:"seq"` // when the page was begun
+	Rows    []entry `json:"rows"`
+	More    bool    `json:"more"`
+}
+
+type nameQuestion struct {
+	Epoch uint64 `json:"epoch"` // the latest that the asking region knows
+	Name  string `json:"name"`
+	UID   s3.UID `json:"uid,omitempty"`
+	Owner string `json:"owner,omitempty"`
+}
+
+type nameAnswer struct {
+	Epoch uint64 `json:"epoch"`
+	Seq   uint64 `json:"seq"`
+	Row   []byte `json:"row,omitempty"`  // what the tables say about the name
+	Held  bool   `json:"held,omitempty"` // Row is who has it; what was asked was not done
+	Stale bool   `json:"stale,omitempty"`
+}
+
+type bucketAnswer struct {
+	UID    s3.UID `json:"uid,omitempty"` // of the bucket that is there
+	Exists bool   `json:"exists"`
+	Busy   bool   `json:"busy"` // it is being made or deleted now
+}
+
+// Mount puts the realm's paths on the region's peer door.
+func (r *Realm) Mount(m *PeerMux) {
+	handle(m, pathBucket, r.answerBucket)
+	handle(m, pathFeed, func(ctx context.Context, from string, q feedQuestion) (*feedAnswer, error) {
+		if r.home == nil {
+			return nil, errNotHome
+		}
+		wait := min(time.Duration(q.WaitMS)*time.Millisecond, 30*time.Second)
+		return r.home.poll(ctx, from, q.History, Position{q.Epoch, q.Seq}, wait, r.closed)
+	})
+	handle(m, pathTable, func(ctx context.Context, _ string, q tableQuestion) (*tableAnswer, error) {
+		if r.home == nil {
+			return nil, errNotHome
+		}
+		hd := r.table.headNow()
+		rows, more, err := r.table.scan(ctx, q.Kind, q.Key, feedPage)
+		return &tableAnswer{History: hd.history, Epoch: hd.pos.Epoch, Seq: hd.pos.Seq, Rows: rows, More: more}, err
+	})
+	handle(m, pathName, r.names(func(ctx context.Context, _ string, q nameQuestion) (Position, error) {
+		if n, ok := r.table.name(q.Name); ok {
+			return r.table.position(), &heldError{*n}
+		}
+		return r.table.position(), nil
+	}))
+	handle(m, pathClaim, r.names(func(ctx context.Context, from string, q nameQuestion) (Position, error) {
+		return r.home.claim(ctx, from, q.Name, q.UID, q.Owner)
+	}))
+	handle(m, pathConfirm, r.names(func(ctx context.Context, from string, q nameQuestion) (Position, error) {
+		return r.home.confirm(ctx, from, q.Name, q.UID)
+	}))
+	handle(m, pathRelease, r.names(func(ctx context.Context, from string, q nameQuestion) (Position, error) {
+		return r.home.release(ctx, from, q.Name, q.UID)
+	}))
+}
+
+var errNotHome = errors.New("realm: this region is not home")
+
+// names wraps a question about a name that only home answers, and refuses a
+// home that the realm has left behind.
+func (r *Realm) names(f func(context.Context, string, nameQuestion) (Position, error)) func(context.Context, string, nameQuestion) (*nameAnswer, error) {
+	return func(ctx context.Context, from string, q nameQuestion) (*nameAnswer, error) {
+		if r.home == nil {
+			return nil, errNotHome
+		}
+		if q.Name == "" || len(q.Name) > 255 || len(q.UID) > 64 || len(q.Owner) > 64 {
+			return nil, errors.New("realm: not a question about a name")
+		}
+		if now := r.table.position().Epoch; q.Epoch > now {
+			return nil, fmt.Errorf("%w: this home is of epoch %d, the realm of %d", ErrStale, now, q.Epoch)
+		}
+		pos, err := f(ctx, from, q)
+		if err != nil {
+			pos = r.table.position()
+		}
+		a := &nameAnswer{Epoch: pos.Epoch, Seq: pos.Seq}
+		var held *heldError
+		switch {
+		case errors.As(err, &held):
+			a.Held, a.Row = true, held.n.encode()
+		case errors.Is(err, ErrStale):
+			a.Stale = true
+		case err != nil:
+			return nil, err
+		}
+		return a, nil
+	}
+}
+
+// answerBucket tells home what became of a claim.
+func (r *Realm) answerBucket(ctx context.Context, from string, q nameQuestion) (*bucketAnswer, error) {
+	if from != r.opt.Home {
+		return nil, fmt.Errorf("realm: %s is not home", from)
+	}
+	return r.lookHere(ctx, q.Name)
+}
+
+// lookHere tells whether a bucket is here, or about to be.
+func (r *Realm) lookHere(ctx context.Context, name string) (*bucketAnswer, error) {
+	r.mu.Lock()
+	local := r.local
+	_, busy := r.busy[name]
+	r.mu.Unlock()
+	if local == nil {
+		return &bucketAnswer{Busy: true}, nil // the store is being opened
+	}
+	uid, ok, err := local.BucketUID(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &bucketAnswer{UID: uid, Exists: ok, Busy: busy}, nil
+}
+
+// handle mounts an answer to a question of JSON.
+func handle[Q, A any](m *PeerMux, path string, f func(ctx context.Context, from string, q Q) (A, error)) {
+	m.Handle("POST "+path, func(w http.ResponseWriter, req *http.Request, from string) {
+		var q Q
+		if err := json.NewDecoder(io.LimitReader(req.Body, messageMax)).Decode(&q); err != nil {
+			http.Error(w, "realm: "+err.Error(), http.StatusBadRequest)
+			return
+		}
+		a, err := f(req.Context(), from, q)
+		if err != nil {
+			status := http.StatusInternalServerError
+			if errors.Is(err, errNotHome) || errors.Is(err, ErrStale) {
+				status = http.StatusMisdirectedRequest
+			}
+			http.Error(w, err.Error(), status)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(a)
+	})
+}

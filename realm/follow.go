@@ -1,0 +1,154 @@
+package realm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// FollowStep asks home once for what is new, waiting there for PollWait, and
+// applies it. At home it does nothing. It is a Step: it tells when to be called
+// again, and after an error wants to be called again soon.
+func (r *Realm) FollowStep(ctx context.Context) (again time.Time, err error) {
+	if r.home != nil {
+		return time.Time{}, nil
+	}
+	hd := r.table.headNow()
+	wait := max(r.opt.PollWait, 0)
+	q := feedQuestion{History: hd.history, Epoch: hd.pos.Epoch, Seq: hd.pos.Seq, WaitMS: wait.Milliseconds()}
+	a, err := ask[feedAnswer](ctx, r.opt.Peers, r.opt.Home, pathFeed, q, wait+r.opt.AskTimeout)
+	if err != nil {
+		return time.Time{}, err
+	}
+	switch {
+	case a.Account != r.opt.Account:
+		return time.Time{}, fmt.Errorf("%w: home's account is %s, this region's %s", ErrStale, a.Account, r.opt.Account)
+	case hd.history != "" && a.History != hd.history:
+		return time.Time{}, fmt.Errorf("%w: home's have the history %s, this region's %s; has home lost its data?", ErrStale, a.History, hd.history)
+	case a.Epoch < hd.pos.Epoch:
+		return time.Time{}, fmt.Errorf("%w: home is of epoch %d, this region has seen %d", ErrStale, a.Epoch, hd.pos.Epoch)
+	case a.Epoch == hd.pos.Epoch && a.Seq < hd.pos.Seq:
+		return time.Time{}, fmt.Errorf("%w: home is at %d of epoch %d, this region at %d; has home lost its data?", ErrStale, a.Seq, a.Epoch, hd.pos.Seq)
+	}
+	if a.Reset {
+		err = r.copyTables(ctx)
+	} else {
+		err = r.applyEntries(ctx, a.Entries)
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	if r.opt.PollWait < 0 && len(a.Entries) == 0 && !a.Reset {
+		return time.Time{}, nil
+	}
+	return time.Unix(1, 0), nil
+}
+
+func (r *Realm) applyEntries(ctx context.Context, entries []entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	r.table.commit.Lock()
+	defer r.table.commit.Unlock()
+	hd := r.table.headNow()
+	// Two answers may have been under way: only what follows on is applied.
+	for len(entries) > 0 && entries[0].Seq <= hd.pos.Seq {
+		entries = entries[1:]
+	}
+	for i, e := range entries {
+		if e.Seq != hd.pos.Seq+uint64(i)+1 {
+			return fmt.Errorf("%w: the feed goes on with %d behind %d", ErrStale, e.Seq, hd.pos.Seq)
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	hd.pos.Seq = entries[len(entries)-1].Seq
+	return r.table.apply(ctx, entries, hd, false)
+}
+
+// copyTables replaces this region's copy, page by page. The position is that
+// of the first page: what changed meanwhile comes again in the feed. Until the
+// last page the old position stands, so that a crash begins anew.
+func (r *Realm) copyTables(ctx context.Context) error {
+	var start *tableAnswer
+	q := tableQuestion{}
+	for {
+		a, err := ask[tableAnswer](ctx, r.opt.Peers, r.opt.Home, pathTable, q, r.opt.AskTimeout)
+		if err != nil {
+			return err
+		}
+		if start == nil {
+			start = a
+		}
+		if a.History != start.History || a.Epoch != start.Epoch {
+			return fmt.Errorf("%w: home's tables were replaced meanwhile", ErrStale)
+		}
+		if a.More && len(a.Rows) == 0 {
+			return errors.New("realm: an empty page of the tables")
+		}
+		if err := r.applyPage(ctx, q, a, start); err != nil {
+			return err
+		}
+		if !a.More {
+			return nil
+		}
+		last := a.Rows[len(a.Rows)-1]
+		q = tableQuestion{last.Kind, last.Key}
+	}
+}
+
+// applyPage makes this region's rows behind q, up to the page's last, those of
+// the page.
+func (r *Realm) applyPage(ctx context.Context, q tableQuestion, a, start *tableAnswer) error {
+	t := r.table
+	t.commit.Lock()
+	defer t.commit.Unlock()
+	there := make(map[string]bool, len(a.Rows))
+	for _, row := range a.Rows {
+		if row.Row == nil {
+			return errors.New("realm: a page with a row that is gone")
+		}
+		there[string(rowKey(row.Kind, row.Key))] = true
+	}
+	entries := a.Rows
+	end := ""
+	if a.More {
+		last := a.Rows[len(a.Rows)-1]
+		end = string(rowKey(last.Kind, last.Key))
+	}
+	kind, key := q.Kind, q.Key
+	for {
+		rows, more, err := t.scan(ctx, kind, key, feedPage)
+		if err != nil {
+			return err
+		}
+		past := false
+		for _, row := range rows {
+			k := string(rowKey(row.Kind, row.Key))
+			if end != "" && k > end {
+				past = true
+				break
+			}
+			if !there[k] {
+				entries = append(entries, entry{Kind: row.Kind, Key: row.Key})
+			}
+		}
+		if past || !more {
+			break
+		}
+		kind, key = rows[len(rows)-1].Kind, rows[len(rows)-1].Key
+	}
+	for len(entries) > feedPage {
+		if err := t.apply(ctx, entries[:feedPage], t.headNow(), false); err != nil {
+			return err
+		}
+		entries = entries[feedPage:]
+	}
+	hd := t.headNow()
+	if !a.More {
+		hd.history, hd.pos = start.History, Position{start.Epoch, start.Seq}
+	}
+	return t.apply(ctx, entries, hd, false)
+}
