@@ -1,0 +1,255 @@
+package s3api
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/farhold/farhold/awserr"
+	"github.com/farhold/farhold/s3"
+	"github.com/farhold/farhold/store"
+	"github.com/farhold/farhold/wire/restxml"
+)
+
+var (
+	errCopyOntoItself = awserr.ErrInvalidRequest.Text("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
+	errCopyTooLarge   = awserr.ErrInvalidRequest.Text("The specified copy source is larger than the maximum allowable size for a copy source: %d", int64(objectMax))
+)
+
+// openSource opens the object that x-amz-copy-source names, once the caller may
+// read it and its conditions hold.
+func (d *Door) openSource(rq *Request, h http.Header) (*store.Object, copySource, error) {
+	header, _ := one(h, "X-Amz-Copy-Source")
+	src, err := parseCopySource(header)
+	if err != nil {
+		return nil, src, err
+	}
+	if err := d.mayRead(rq, src); err != nil {
+		return nil, src, err
+	}
+	o, err := d.opt.Store.Open(rq.Ctx, src.bucket, src.key, src.versionID)
+	if err != nil {
+		e := awserr.From(missing(err, src.key, src.versionID))
+		if e != nil && e.Code == awserr.ErrMethodNotAllowed.Code {
+			return nil, src, awserr.ErrInvalidRequest.Text("The source of a copy request may not specifically refer to a delete marker by version id.")
+		}
+		if e != nil {
+			return nil, src, e
+		}
+		return nil, src, err
+	}
+	if c := copyConditions(h); !c.none() {
+		if v, name := c.check(o.ETag, o.Modified, d.opt.Now()); v != conditionsHold {
+			o.Close()
+			return nil, src, store.ErrPrecondition.With("Condition", "x-amz-copy-source-"+name)
+		}
+	}
+	return o, src, nil
+}
+
+// mayRead tells whether the caller may read the source, and whether it can be
+// read here: existence must not show to those who may not.
+func (d *Door) mayRead(rq *Request, src copySource) error {
+	place, ok, err := d.opt.Realm.Locate(rq.Ctx, src.bucket)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return store.ErrNoSuchBucket.With("BucketName", src.bucket)
+	}
+	if err := checkOwner(rq.Get("X-Amz-Source-Expected-Bucket-Owner"), place.Owner); err != nil {
+		return err
+	}
+	action := "s3:GetObject"
+	if src.versionID != "" {
+		action = "s3:GetObjectVersion"
+	}
+	if err := d.authorise(rq.Ctx, rq.Caller, action, resourceOf(src.bucket, src.key), place.Owner); err != nil {
+		return err
+	}
+	if place.Region != d.opt.Region {
+		return notImplemented("x-amz-copy-source", "The source bucket is in another region: "+place.Region)
+	}
+	return nil
+}
+
+// copyObject makes an object of another one's bytes. They are read and written
+// anew, since each object is encrypted with a key of its own.
+func copyObject(d *Door, rq *Request) error {
+	b, err := rq.LoadBucket()
+	if err != nil {
+		return err
+	}
+	h := rq.R.Header
+	replace, err := directive(h, "X-Amz-Metadata-Directive", "Unknown metadata directive.")
+	if err != nil {
+		return err
+	}
+	replaceTags, err := directive(h, "X-Amz-Tagging-Directive", "Unknown tagging directive.")
+	if err != nil {
+		return err
+	}
+	asked, _, err := uploadChecksum(h)
+	if err != nil {
+		return err
+	}
+	in, err := newInput(rq, b, rq.Key, h)
+	if err != nil {
+		return err
+	}
+	o, src, err := d.openSource(rq, h)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	if src.bucket == rq.Bucket && src.key == rq.Key && src.versionID == "" && !replace && !changes(h) {
+		return errCopyOntoItself
+	}
+	if o.Size > objectMax {
+		return errCopyTooLarge
+	}
+	in.Size = o.Size
+	if !replace {
+		in.System, in.Meta = copiedSystem(o.System, in.System), o.Meta
+	}
+	if !replaceTags {
+		in.Tags = o.Tags.Tags
+	}
+	if in.Algorithm = asked; asked == "" {
+		in.Algorithm = o.Checksum.Algorithm
+	}
+	return rq.answerSlowly(slowAfter, func() result {
+		body, err := o.Body(rq.Ctx, 0, o.Size)
+		if err != nil {
+			return result{err: err}
+		}
+		defer body.Close()
+		v, err := d.opt.Store.Put(rq.Ctx, in, body)
+		if err != nil {
+			return result{err: withCondition(err, in.If)}
+		}
+		w := restxml.NewWriter(make([]byte, 0, 512))
+		w.OpenNS("CopyObjectResult", restxml.Namespace)
+		w.Time("LastModified", v.Modified)
+		w.Quoted("ETag", v.ETag)
+		writeChecksum(w, v.Checksum)
+		if v.Checksum.Type != "" {
+			w.Elem("ChecksumType", string(v.Checksum.Type))
+		}
+		w.Close("CopyObjectResult")
+		return result{doc: w, headers: func(h http.Header) {
+			showSourceVersion(h, o)
+			showSSE(h, v.SSE)
+			showVersionID(h, v, b)
+		}}
+	})
+}
+
+// directive reads a COPY or REPLACE header: whether it says REPLACE.
+func directive(h http.Header, canonical, unknown string) (replace bool, err error) {
+	v, ok := one(h, canonical)
+	switch {
+	case !ok || v == "COPY":
+		return false, nil
+	case v == "REPLACE":
+		return true, nil
+	}
+	return false, awserr.Argument(strings.ToLower(canonical), v, "%s", unknown)
+}
+
+// changes tells whether a copy of an object onto itself asks for something that
+// makes it worth while.
+func changes(h http.Header) bool {
+	for _, name := range [...]string{"X-Amz-Storage-Class", "X-Amz-Website-Redirect-Location", "X-Amz-Server-Side-Encryption", "X-Amz-Checksum-Algorithm"} {
+		if _, ok := h[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// copiedSystem gives the system headers of a copy that keeps its source's: all
+// but the website redirect, which belongs to one object and comes with the
+// request or not at all.
+func copiedSystem(source, request []s3.Header) []s3.Header {
+	const redirect = "X-Amz-Website-Redirect-Location"
+	var list []s3.Header
+	for _, h := range source {
+		if h.Name != redirect {
+			list = append(list, h)
+		}
+	}
+	for _, h := range request {
+		if h.Name == redirect {
+			list = append(list, h)
+		}
+	}
+	return list
+}
+
+func showSourceVersion(h http.Header, o *store.Object) {
+	if o.Bucket.Versioning != "" {
+		h["X-Amz-Copy-Source-Version-Id"] = []string{o.VersionID()}
+	}
+}
+
+// uploadPartCopy makes a part of another object's bytes, or of a range of them.
+func uploadPartCopy(d *Door, rq *Request) error {
+	number, err := rq.partNumber()
+	if err != nil {
+		return err
+	}
+	h := rq.R.Header
+	if err := refuseCustomerKeys(h); err != nil {
+		return err
+	}
+	uploadID := rq.Query.Get("uploadId")
+	if _, err := d.opt.Store.Upload(rq.Ctx, rq.Bucket, rq.Key, uploadID); err != nil {
+		return noUpload(err, uploadID)
+	}
+	o, _, err := d.openSource(rq, h)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	span := byteRange{0, o.Size}
+	if v, ok := one(h, "X-Amz-Copy-Source-Range"); ok {
+		if span, err = parseCopyRange(v, o.Size); err != nil {
+			return err
+		}
+	}
+	if span.length > objectMax {
+		return errCopyTooLarge
+	}
+	return rq.answerSlowly(slowAfter, func() result {
+		body, err := o.Body(rq.Ctx, span.first, span.length)
+		if err != nil {
+			return result{err: err}
+		}
+		defer body.Close()
+		p, err := d.opt.Store.UploadPart(rq.Ctx, &store.PartInput{
+			Bucket: rq.Bucket, Key: rq.Key, UploadID: uploadID, Number: number, Size: span.length,
+		}, body)
+		if err != nil {
+			return result{err: noUpload(err, uploadID)}
+		}
+		w := restxml.NewWriter(make([]byte, 0, 512))
+		w.OpenNS("CopyPartResult", restxml.Namespace)
+		w.Time("LastModified", p.Modified)
+		w.Quoted("ETag", p.ETag)
+		writeChecksum(w, p.Checksum)
+		w.Close("CopyPartResult")
+		return result{doc: w, headers: func(h http.Header) {
+			showSourceVersion(h, o)
+			showSSE(h, s3.SSE{})
+		}}
+	})
+}
+
+// noUpload adds the element that names the upload that was not found.
+func noUpload(err error, uploadID string) error {
+	e := awserr.From(err)
+	if e == nil || e.Code != store.ErrNoSuchUpload.Code || len(e.Extra) > 0 {
+		return err
+	}
+	return e.With("UploadId", uploadID)
+}

@@ -1,0 +1,124 @@
+package s3api
+
+import (
+	"strconv"
+
+	"github.com/farhold/farhold/awserr"
+	"github.com/farhold/farhold/wire/restxml"
+)
+
+// pageMax is the most keys, versions, uploads or parts of a page.
+const pageMax = 1000
+
+var errEncoding = awserr.ErrInvalidArgument.Text("Invalid Encoding Method specified in Request")
+
+// listing writes the document of a listing. The names in it are escaped as in a
+// URL where the client asked for that; XML can't carry every key.
+type listing struct {
+	*restxml.Writer
+	url     bool
+	scratch []byte
+	owner   string // whose canonical ID is in ownerID
+	ownerID string
+}
+
+// newListing begins a listing in a pooled buffer; see done.
+func (d *Door) newListing(rq *Request) (*listing, error) {
+	v, ok := rq.Query.Lookup("encoding-type")
+	if ok && v != "url" {
+		return nil, errEncoding.With("ArgumentName", "encoding-type").With("ArgumentValue", v)
+	}
+	l, _ := d.listings.Get().(*listing)
+	if l == nil {
+		l = &listing{Writer: restxml.NewWriter(nil)}
+	}
+	l.Reset()
+	l.url = ok
+	return l, nil
+}
+
+// done answers with the listing and gives its buffer back.
+func (d *Door) done(rq *Request, status int, l *listing) error {
+	err := rq.XML(status, l.Writer)
+	d.listings.Put(l)
+	return err
+}
+
+// name writes an element that holds a key, a prefix or a delimiter.
+func (l *listing) name(elem, value string) {
+	if !l.url || value == "" {
+		l.Elem(elem, value)
+		return
+	}
+	l.scratch = appendEncoded(l.scratch[:0], value)
+	l.Open(elem)
+	l.Raw(l.scratch) // nothing in it needs escaping any more
+	l.Close(elem)
+}
+
+// optionalName is name for what is there.
+func (l *listing) optionalName(elem, value string) {
+	if value != "" {
+		l.name(elem, value)
+	}
+}
+
+// encodingType writes the element of that name where names are escaped.
+func (l *listing) encodingType() {
+	if l.url {
+		l.Elem("EncodingType", "url")
+	}
+}
+
+// prefixes writes the common prefixes.
+func (l *listing) prefixes(list []string) {
+	for _, p := range list {
+		l.Open("CommonPrefixes")
+		l.name("Prefix", p)
+		l.Close("CommonPrefixes")
+	}
+}
+
+// account writes an Owner or Initiator.
+func (l *listing) account(elem, account string) {
+	if l.owner != account || l.ownerID == "" {
+		l.owner, l.ownerID = account, CanonicalID(account)
+	}
+	l.Open(elem)
+	l.Elem("ID", l.ownerID)
+	l.Close(elem)
+}
+
+// appendEncoded escapes a name as listings do: letters, digits and "-_.*/" stand
+// for themselves, a blank is a plus sign.
+func appendEncoded(dst []byte, s string) []byte {
+	const hex = "0123456789ABCDEF"
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.', c == '*', c == '/':
+			dst = append(dst, c)
+		case c == ' ':
+			dst = append(dst, '+')
+		default:
+			dst = append(dst, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return dst
+}
+
+// pageSize reads the value of max-keys, max-uploads or max-parts: pageMax when it is not
+// there or greater. camel is the name that AWS uses in one of its texts.
+func pageSize(s, name, camel string) (int, error) {
+	if s == "" {
+		return pageMax, nil
+	}
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil {
+		return 0, awserr.Argument(name, s, "Provided %s not an integer or within integer range", name)
+	}
+	if n < 0 {
+		return 0, awserr.Argument(camel, s, "Argument %s must be an integer between 0 and 2147483647", camel)
+	}
+	return int(min(n, pageMax)), nil
+}

@@ -1,0 +1,110 @@
+package s3api
+
+import (
+	"net/http"
+
+	"github.com/farhold/farhold/s3"
+	"github.com/farhold/farhold/store"
+)
+
+// headerACL reads the ACL that the headers of a write ask for. Where the
+// bucket's owner owns everything, only an ACL that changes nothing is taken.
+func (d *Door) headerACL(rq *Request, b *store.Bucket, h http.Header) (r s3.ACLRegister, err error) {
+	a, err := aclFromHeaders(h, b.Owner, objectACL)
+	if err != nil || a == nil {
+		return r, err
+	}
+	if b.Ownership == ownershipEnforced {
+		if !a.allowedWhenEnforced() {
+			return r, errNoACLs
+		}
+		return r, nil
+	}
+	return d.objectACL(rq, b, a)
+}
+
+// objectACL gives the register of an ACL, unless it is public and the bucket
+// blocks that.
+func (d *Door) objectACL(rq *Request, b *store.Bucket, a *acl) (r s3.ACLRegister, err error) {
+	if a.isPublic() {
+		blocked, err := d.publicACLsBlocked(rq, b)
+		if err != nil {
+			return r, err
+		}
+		if blocked {
+			return r, errPublicACLBlocked
+		}
+	}
+	if a.canned != "" {
+		r.Canned = a.canned
+		return r, nil
+	}
+	r.Document = encodeACL(rq.Caller.Account, a.grants)
+	return r, nil
+}
+
+// getObjectACL gives a version's ACL. Where ACLs are off it shows that the
+// bucket's owner may do everything, whatever was granted before.
+func getObjectACL(d *Door, rq *Request) error {
+	o, err := d.openVersion(rq)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	showVersionID(rq.Header(), &o.Version, o.Bucket)
+	owner := o.Owner
+	a := acl{canned: "private"}
+	switch {
+	case o.Bucket.Ownership == ownershipEnforced:
+		owner = o.Bucket.Owner
+	case o.ACL.Document != nil:
+		return rq.document(http.StatusOK, o.ACL.Document)
+	case o.ACL.Canned != "":
+		a.canned = o.ACL.Canned
+	}
+	return rq.document(http.StatusOK, encodeACL(owner, a.list(owner, o.Bucket.Owner)))
+}
+
+// putObjectACL replaces a version's ACL by a canned one, by grants in headers
+// or by a document; exactly one of them must be given.
+func putObjectACL(d *Door, rq *Request) error {
+	b, err := rq.LoadBucket()
+	if err != nil {
+		return err
+	}
+	if b.Ownership == ownershipEnforced {
+		return errNoACLs
+	}
+	versionID, err := rq.versionID()
+	if err != nil {
+		return err
+	}
+	given, err := aclFromHeaders(rq.R.Header, b.Owner, objectACL)
+	if err != nil {
+		return err
+	}
+	body, err := rq.Document(aclMax)
+	if err != nil {
+		return err
+	}
+	switch {
+	case given != nil && len(body) > 0:
+		return errUnexpectedBody
+	case given == nil && len(body) == 0:
+		return errMissingACL
+	case given == nil:
+		if given, err = parseACL(body, b.Owner); err != nil {
+			return err
+		}
+	}
+	register, err := d.objectACL(rq, b, given)
+	if err != nil {
+		return err
+	}
+	v, err := d.opt.Store.SetACL(rq.Ctx, rq.Bucket, rq.Key, versionID, register)
+	if err != nil {
+		return missing(err, rq.Key, versionID)
+	}
+	showVersionID(rq.Header(), v, b)
+	return rq.Empty(http.StatusOK)
+}

@@ -1,0 +1,200 @@
+package s3api
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/farhold/farhold/awserr"
+	"github.com/farhold/farhold/rule"
+	"github.com/farhold/farhold/store"
+	"github.com/farhold/farhold/wire/restxml"
+)
+
+const (
+	deleteMax      = 1000    // objects of one DeleteObjects
+	deleteDocMax   = 8 << 20 // bytes: 1,000 keys of 1,024 bytes, each escaped
+	deleteParallel = 32      // deletes under way: their commits share a sync
+)
+
+var errDeleteDigest = awserr.ErrInvalidRequest.Text("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+
+// deleteObject removes the current object or one version.
+func deleteObject(d *Door, rq *Request) error {
+	versionID, err := rq.versionID()
+	if err != nil {
+		return err
+	}
+	in := store.DeleteInput{Bucket: rq.Bucket, Key: rq.Key, VersionID: versionID, Owner: rq.Caller.Account}
+	if in.If, err = deleteConditions(rq.R.Header); err != nil {
+		return err
+	}
+	if in.BypassGovernance, err = rq.bypass(); err != nil {
+		return err
+	}
+	done, err := d.opt.Store.Delete(rq.Ctx, in)
+	if err != nil {
+		return withCondition(missing(err, rq.Key, versionID), in.If)
+	}
+	if done.Marker {
+		rq.Set("X-Amz-Delete-Marker", "true")
+	}
+	rq.Set("X-Amz-Version-Id", done.VersionID)
+	return rq.Empty(http.StatusNoContent)
+}
+
+// deleteConditions reads the conditions of a delete. The two about size and
+// time are for directory buckets.
+func deleteConditions(h http.Header) (c store.Conditions, err error) {
+	for _, name := range [...]string{"X-Amz-If-Match-Last-Modified-Time", "X-Amz-If-Match-Size", "If-None-Match"} {
+		if _, ok := h[name]; ok {
+			return c, notImplemented(strings.ToLower(name), "")
+		}
+	}
+	if v, ok := one(h, "If-Match"); ok {
+		c.Match = unquoteETag(strings.TrimSpace(v))
+	}
+	return c, nil
+}
+
+// bypass reads x-amz-bypass-governance-retention.
+func (rq *Request) bypass() (bool, error) {
+	v, ok := one(rq.R.Header, "X-Amz-Bypass-Governance-Retention")
+	if !ok {
+		return false, nil
+	}
+	b, err := rq.LoadBucket()
+	if err != nil {
+		return false, err
+	}
+	if !b.ObjectLock {
+		return false, rule.ErrBypassUnlocked
+	}
+	return strings.EqualFold(v, "true"), nil
+}
+
+// deleteDocument is the body of DeleteObjects.
+type deleteDocument struct {
+	XMLName struct{}     `xml:"Delete"`
+	Objects []deleteItem `xml:"Object" required:"true"`
+	Quiet   bool         `xml:"Quiet"`
+}
+
+type deleteItem struct {
+	Key              string  `xml:"Key" required:"true"`
+	VersionID        string  `xml:"VersionId"`
+	ETag             string  `xml:"ETag"`
+	LastModifiedTime *string `xml:"LastModifiedTime"`
+	Size             *int64  `xml:"Size"`
+}
+
+// deleteObjects removes up to 1,000 objects, each in a transaction of its own:
+// one that fails says so beside the others.
+func deleteObjects(d *Door, rq *Request) error {
+	c, err := readClaim(rq.R.Header)
+	if err != nil {
+		return err
+	}
+	if !c.given() {
+		return errDeleteDigest
+	}
+	body, err := rq.Document(deleteDocMax)
+	if err != nil {
+		return err
+	}
+	var doc deleteDocument
+	if err := restxml.Decode(body, &doc); err != nil {
+		return err
+	}
+	if len(doc.Objects) == 0 || len(doc.Objects) > deleteMax {
+		return awserr.ErrMalformedXML
+	}
+	for i := range doc.Objects {
+		if doc.Objects[i].Key == "" {
+			return awserr.ErrMalformedXML
+		}
+	}
+	if _, err := rq.LoadBucket(); err != nil {
+		return err
+	}
+	bypass, err := rq.bypass()
+	if err != nil {
+		return err
+	}
+	results := make([]deleteResult, len(doc.Objects))
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(deleteParallel, len(doc.Objects)) {
+		wg.Go(func() {
+			for i := range next {
+				results[i].Deletion, results[i].err = d.deleteOne(rq, &doc.Objects[i], bypass)
+			}
+		})
+	}
+	for i := range doc.Objects {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	if err := rq.Ctx.Err(); err != nil {
+		return err
+	}
+
+	w := restxml.NewWriter(make([]byte, 0, 256*len(results)))
+	w.OpenNS("DeleteResult", restxml.Namespace)
+	for i := range results {
+		results[i].write(w, &doc.Objects[i], doc.Quiet)
+	}
+	w.Close("DeleteResult")
+	return rq.XML(http.StatusOK, w)
+}
+
+type deleteResult struct {
+	store.Deletion
+	err error
+}
+
+// deleteOne removes one of the objects of a DeleteObjects.
+func (d *Door) deleteOne(rq *Request, item *deleteItem, bypass bool) (store.Deletion, error) {
+	if err := CheckKey(item.Key); err != nil {
+		return store.Deletion{}, err
+	}
+	if item.LastModifiedTime != nil || item.Size != nil {
+		return store.Deletion{}, awserr.ErrNotImplemented
+	}
+	return d.opt.Store.Delete(rq.Ctx, store.DeleteInput{
+		Bucket:           rq.Bucket,
+		Key:              item.Key,
+		VersionID:        item.VersionID,
+		BypassGovernance: bypass,
+		Owner:            rq.Caller.Account,
+		If:               store.Conditions{Match: unquoteETag(item.ETag)},
+	})
+}
+
+func (r *deleteResult) write(w *restxml.Writer, item *deleteItem, quiet bool) {
+	if r.err != nil {
+		e := awserr.From(r.err)
+		if e == nil {
+			e = awserr.ErrInternal
+		}
+		w.Open("Error")
+		w.Elem("Key", item.Key)
+		w.Optional("VersionId", item.VersionID)
+		w.Elem("Code", e.Code)
+		w.Elem("Message", e.Message)
+		w.Close("Error")
+		return
+	}
+	if quiet {
+		return
+	}
+	w.Open("Deleted")
+	w.Elem("Key", item.Key)
+	w.Optional("VersionId", item.VersionID)
+	if r.Marker {
+		w.Elem("DeleteMarker", "true")
+		w.Optional("DeleteMarkerVersionId", r.VersionID)
+	}
+	w.Close("Deleted")
+}

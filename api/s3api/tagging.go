@@ -1,0 +1,58 @@
+package s3api
+
+import (
+	"net/http"
+
+	"github.com/farhold/farhold/rule"
+	"github.com/farhold/farhold/s3"
+)
+
+// taggingDocMax bounds the body of PutObjectTagging, in bytes.
+const taggingDocMax = 64 << 10
+
+func getObjectTagging(d *Door, rq *Request) error {
+	o, err := d.openVersion(rq)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	showVersionID(rq.Header(), &o.Version, o.Bucket)
+	doc, err := rule.RenderTagging(o.Tags.Tags)
+	if err != nil {
+		return err
+	}
+	return rq.document(http.StatusOK, doc)
+}
+
+func putObjectTagging(d *Door, rq *Request) error {
+	body, err := rq.Document(taggingDocMax)
+	if err != nil {
+		return err
+	}
+	tags, err := rule.ParseObjectTagging(body)
+	if err != nil {
+		return err
+	}
+	return d.setTags(rq, tags, http.StatusOK)
+}
+
+func deleteObjectTagging(d *Door, rq *Request) error {
+	return d.setTags(rq, nil, http.StatusNoContent)
+}
+
+func (d *Door) setTags(rq *Request, tags []s3.Tag, status int) error {
+	b, err := rq.LoadBucket()
+	if err != nil {
+		return err
+	}
+	versionID, err := rq.versionID()
+	if err != nil {
+		return err
+	}
+	v, err := d.opt.Store.SetTags(rq.Ctx, rq.Bucket, rq.Key, versionID, tags)
+	if err != nil {
+		return missing(err, rq.Key, versionID)
+	}
+	showVersionID(rq.Header(), v, b)
+	return rq.Empty(status)
+}
