@@ -21,19 +21,21 @@ const FieldForeign = 64
 // ErrVersionFormat is returned for bytes that are no encoded version.
 var ErrVersionFormat = errors.New("s3: malformed version record")
 
+// Field numbers. Those with names for others are what listings read of a row
+// without reading the rest.
 const (
 	fieldKey protowire.Number = iota + 1
 	fieldID
-	fieldFlags
-	fieldModified
-	fieldSize
-	fieldETag
-	fieldChecksum
+	FieldFlags
+	FieldModified
+	FieldSize
+	FieldETag
+	FieldChecksum
 	fieldDigest
 	fieldSystem
 	fieldMeta
-	fieldClass
-	fieldOwner
+	FieldClass
+	FieldOwner
 	fieldSSE
 	fieldPart
 	fieldPartsCount
@@ -51,6 +53,15 @@ const (
 	flagReplica
 )
 
+// Flags reads the value of FieldFlags.
+func Flags(x uint64) (marker, null bool) { return x&flagMarker != 0, x&flagNull != 0 }
+
+// ChecksumKind reads the algorithm and the type of a FieldChecksum.
+func ChecksumKind(raw []byte) (ChecksumAlgorithm, ChecksumType, error) {
+	c, err := getChecksum(raw)
+	return c.Algorithm, c.Type, err
+}
+
 // AppendVersion appends the fields of v to b.
 func AppendVersion(b []byte, v *Version) []byte {
 	b = putString(b, fieldKey, v.Key)
@@ -65,11 +76,11 @@ func AppendVersion(b []byte, v *Version) []byte {
 	if v.Replica {
 		flags |= flagReplica
 	}
-	b = putUint(b, fieldFlags, flags)
-	b = putUint(b, fieldModified, uint64(v.Modified.UnixMilli()))
-	b = putUint(b, fieldSize, uint64(v.Size))
-	b = putString(b, fieldETag, v.ETag)
-	b = putChecksum(b, fieldChecksum, v.Checksum)
+	b = putUint(b, FieldFlags, flags)
+	b = putUint(b, FieldModified, uint64(v.Modified.UnixMilli()))
+	b = putUint(b, FieldSize, uint64(v.Size))
+	b = putString(b, FieldETag, v.ETag)
+	b = putChecksum(b, FieldChecksum, v.Checksum)
 	if v.Digest != 0 {
 		b = protowire.AppendTag(b, fieldDigest, protowire.Fixed64Type)
 		b = protowire.AppendFixed64(b, v.Digest)
@@ -81,9 +92,9 @@ func AppendVersion(b []byte, v *Version) []byte {
 		b = putPair(b, fieldMeta, h.Name, h.Value)
 	}
 	if v.Class != Standard {
-		b = putString(b, fieldClass, string(v.Class))
+		b = putString(b, FieldClass, string(v.Class))
 	}
-	b = putString(b, fieldOwner, v.Owner)
+	b = putString(b, FieldOwner, v.Owner)
 	if v.SSE != (SSE{}) {
 		m := putString(nil, 1, v.SSE.Algorithm)
 		m = putString(m, 2, v.SSE.KeyID)
@@ -149,15 +160,15 @@ func ParseVersion(b []byte, foreign func(num protowire.Number, field, value []by
 			v.Key = string(raw)
 		case fieldID:
 			v.ID, err = getStamp(raw)
-		case fieldFlags:
+		case FieldFlags:
 			v.Null, v.Marker, v.Replica = x&flagNull != 0, x&flagMarker != 0, x&flagReplica != 0
-		case fieldModified:
+		case FieldModified:
 			v.Modified = time.UnixMilli(int64(x)).UTC()
-		case fieldSize:
+		case FieldSize:
 			v.Size = int64(x)
-		case fieldETag:
+		case FieldETag:
 			v.ETag = string(raw)
-		case fieldChecksum:
+		case FieldChecksum:
 			v.Checksum, err = getChecksum(raw)
 		case fieldDigest:
 			v.Digest = x
@@ -165,9 +176,9 @@ func ParseVersion(b []byte, foreign func(num protowire.Number, field, value []by
 			v.System, err = getHeader(v.System, raw)
 		case fieldMeta:
 			v.Meta, err = getHeader(v.Meta, raw)
-		case fieldClass:
+		case FieldClass:
 			v.Class = StorageClass(raw)
-		case fieldOwner:
+		case FieldOwner:
 			v.Owner = string(raw)
 		case fieldSSE:
 			v.SSE, err = getSSE(raw)

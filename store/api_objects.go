@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/farhold/farhold/s3"
-	"github.com/farhold/farhold/stamp"
 )
 
 // Conditions are If-Match and If-None-Match of a write. Empty fields ask for
@@ -110,6 +109,7 @@ type Entry struct {
 	VersionID         string // listings of versions only
 	Latest            bool
 	Marker            bool
+	null              bool
 	Modified          time.Time
 	ETag              string
 	Size              int64
@@ -150,11 +150,4 @@ type UploadsPage struct {
 	Prefixes            []string
 	Truncated           bool
 	NextKey, NextUpload string
-}
-
-// versionRef names a version for the store's own calls.
-type versionRef struct {
-	key  string
-	id   stamp.Stamp
-	null bool
 }

@@ -72,8 +72,11 @@ const (
 type Outcome struct {
 	Task   Task
 	Result Result
-	Reason string    // ResultFail: AWS's reason; ResultRetry: what happened
-	Due    time.Time // ResultRetry: when to try again
+	// Shipped is Version.Newest of what was shipped, which may be newer than the
+	// task's own change. ResultDone only.
+	Shipped stamp.Stamp
+	Reason  string    // ResultFail: AWS's reason; ResultRetry: what happened
+	Due     time.Time // ResultRetry: when to try again
 }
 
 // Arrival is a replica that came through the peer door.

@@ -10,7 +10,8 @@ package store
 
 import (
 	"context"
-	"time"
+	"errors"
+	"sync"
 
 	"github.com/farhold/farhold/blob"
 	"github.com/farhold/farhold/kv"
@@ -48,18 +49,62 @@ type Place struct {
 	Owner  string // account ID
 }
 
-// Bucket is a bucket of this region at one moment.
-type Bucket struct {
-	Name       string
-	UID        s3.UID
-	Owner      string // account ID
-	Created    time.Time
-	Versioning string // "", "Enabled" or "Suspended"
-	ObjectLock bool
-	Ownership  string   // BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter
-	Revision   uint64   // grows with each change of the bucket or its documents
-	Documents  []string // names (and name/id) of the documents that are set, sorted
+// inlineMax is the default of Options.InlineMax.
+const inlineMax = 16 << 10
 
-	deleting bool
-	raw      []byte
+// Store is the S3 state of one region. It is safe for concurrent use.
+type Store struct {
+	opt     Options
+	buckets bucketCache
+	latches *kv.Latches // writers of a hot key wait here rather than retry
+
+	wakeMu sync.Mutex
+	wakes  map[string]chan struct{} // by destination region
+
+	readers readers
+	orphans orphans
+}
+
+// Open opens the state of a region: it ends the bucket deletions that a crash
+// interrupted, and nothing else that would take time.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Region == "" || o.KV == nil || o.Blobs == nil || o.Keeper == nil || o.Clock == nil {
+		return nil, errors.New("store: Region, KV, Blobs, Keeper and Clock must be given")
+	}
+	if o.InlineMax == 0 {
+		o.InlineMax = inlineMax
+	}
+	s := &Store{opt: o, latches: kv.NewLatches(), wakes: make(map[string]chan struct{})}
+	s.orphans.start()
+	if err := s.settleDeletions(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Wake gives a channel that signals, as a hint, that tasks for a destination
+// region may have been added. It has room for one signal and one receiver.
+func (s *Store) Wake(region string) <-chan struct{} { return s.wakeOf(region) }
+
+func (s *Store) wakeOf(region string) chan struct{} {
+	s.wakeMu.Lock()
+	defer s.wakeMu.Unlock()
+	c := s.wakes[region]
+	if c == nil {
+		c = make(chan struct{}, 1)
+		s.wakes[region] = c
+	}
+	return c
+}
+
+// wake signals the regions of targets that tasks were added.
+func (s *Store) wake(targets []s3.Target) {
+	for i := range targets {
+		if t := &targets[i]; t.Status == s3.Pending {
+			select {
+			case s.wakeOf(t.Region) <- struct{}{}:
+			default:
+			}
+		}
+	}
 }

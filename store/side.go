@@ -1,0 +1,106 @@
+package store
+
+import (
+	"context"
+
+	"github.com/farhold/farhold/kv"
+	"github.com/farhold/farhold/rule"
+	"github.com/farhold/farhold/s3"
+	"github.com/farhold/farhold/stamp"
+)
+
+// SetTags replaces an object's tags; an empty list removes them.
+func (s *Store) SetTags(ctx context.Context, bucket, key, versionID string, tags []s3.Tag) (*s3.Version, error) {
+	return s.changeSide(ctx, bucket, key, versionID, func(b *Bucket, r *record, at stamp.Stamp) error {
+		r.Tags = s3.TagRegister{At: at, Tags: tags}
+		return nil
+	})
+}
+
+// SetRetention changes an object's retention, if Object Lock allows it: a
+// stricter one always, a weaker one of GOVERNANCE with bypass. An empty Mode
+// removes it, which counts as weaker.
+func (s *Store) SetRetention(ctx context.Context, bucket, key, versionID string, want s3.RetentionRegister, bypass bool) (*s3.Version, error) {
+	return s.changeSide(ctx, bucket, key, versionID, func(b *Bucket, r *record, at stamp.Stamp) error {
+		if !b.ObjectLock {
+			return ErrLockMissing
+		}
+		if err := rule.CheckRetentionChange(s.opt.Clock.Now(), r.Retention, want, bypass); err != nil {
+			return err
+		}
+		want.At = at
+		r.Retention = want
+		return nil
+	})
+}
+
+// SetHold changes an object's legal hold.
+func (s *Store) SetHold(ctx context.Context, bucket, key, versionID string, on bool) (*s3.Version, error) {
+	return s.changeSide(ctx, bucket, key, versionID, func(b *Bucket, r *record, at stamp.Stamp) error {
+		if !b.ObjectLock {
+			return ErrLockMissing
+		}
+		r.Hold = s3.HoldRegister{At: at, On: on, Set: true}
+		return nil
+	})
+}
+
+// SetACL changes an object's ACL.
+func (s *Store) SetACL(ctx context.Context, bucket, key, versionID string, acl s3.ACLRegister) (*s3.Version, error) {
+	return s.changeSide(ctx, bucket, key, versionID, func(b *Bucket, r *record, at stamp.Stamp) error {
+		acl.At = at
+		r.ACL = acl
+		return nil
+	})
+}
+
+// changeSide changes a register of a version, and writes the tasks that tell
+// the destinations to which the version goes.
+func (s *Store) changeSide(ctx context.Context, bucket, key, versionID string, change func(b *Bucket, r *record, at stamp.Stamp) error) (*s3.Version, error) {
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	var r *record
+	err := s.update(ctx, func(tx *kv.Tx) error {
+		b, err := s.writableBucket(tx, bucket)
+		if err != nil {
+			return err
+		}
+		st, err := s.openStack(tx, b, key)
+		if err != nil {
+			return err
+		}
+		if r, err = st.find(versionID); err != nil {
+			return err
+		}
+		switch {
+		case r == nil && versionID == "":
+			return notFound(key, nil)
+		case r == nil:
+			return ErrNoSuchVersion.With("Key", key).With("VersionId", versionID)
+		case r.Marker && versionID == "":
+			return notFound(key, r)
+		case r.Marker:
+			return isMarker(r, "PUT")
+		}
+		at := s.opt.Clock.Next(r.Newest())
+		if err := change(b, r, at); err != nil {
+			return err
+		}
+		for i := range r.Targets {
+			t := &r.Targets[i]
+			if t.Status == s3.Failed || t.Region == "" {
+				continue // what never got there has nothing to change there
+			}
+			t.Status, t.Want = s3.Pending, at
+			s.putTask(tx, b.UID, &r.Version, t, KindSide, at)
+		}
+		st.rewrite(r)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.wake(r.Targets)
+	return &r.Version, nil
+}

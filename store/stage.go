@@ -1,0 +1,283 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/farhold/farhold/blob"
+	"github.com/farhold/farhold/kv"
+	"github.com/farhold/farhold/s3"
+	"github.com/farhold/farhold/s3/checksum"
+	"github.com/farhold/farhold/stamp"
+)
+
+// A large body arrives in segments that are stored as they come, so that a
+// broken line costs the segment that was on it and no more. A segment is a run;
+// it never spans two parts.
+
+// SegmentSize is the length of a segment in bytes, save the last of a part.
+const SegmentSize = 8 << 20
+
+// tableStage: UID key 0 1 descending stamp → a body that is arriving.
+const tableStage = 's'
+
+func stageKey(uid s3.UID, key string, id stamp.Stamp) []byte {
+	return stackKey(tableStage, uid, key, id)
+}
+
+// stage is a body that is arriving, as a row.
+type stage struct {
+	wrapped []byte
+	owner   stamp.Stamp // of its runs
+}
+
+func parseStage(key, raw []byte) (*stage, error) {
+	b, err := openRow(key, raw)
+	if err != nil {
+		return nil, err
+	}
+	g := new(stage)
+	err = s3.Fields(b, func(num protowire.Number, _ uint64, raw, _ []byte) error {
+		switch num {
+		case 1:
+			g.wrapped = append([]byte(nil), raw...)
+		case 2:
+			if copy(g.owner[:], raw) != len(g.owner) {
+				return s3.ErrVersionFormat
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, corrupt(key, err)
+	}
+	return g, nil
+}
+
+// cut is where a segment lies in the structure of its object.
+type cut struct {
+	part s3.Part
+	seq  int
+	Segment
+}
+
+// cuts gives the segments of a body: part by part, each cut at SegmentSize. An
+// object that is not multipart counts as one part.
+func cuts(v *s3.Version) []cut {
+	parts := v.Parts
+	if v.PartsCount == 0 {
+		parts = []s3.Part{{Number: 1, Size: v.Size}}
+	}
+	var list []cut
+	at := int64(0)
+	for _, p := range parts {
+		for seq, from := 0, int64(0); from < p.Size || seq == 0; seq++ {
+			n := min(SegmentSize, p.Size-from)
+			list = append(list, cut{p, seq, Segment{Index: len(list), Offset: at + from, Length: n}})
+			from += n
+		}
+		at += p.Size
+	}
+	return list
+}
+
+// Segments gives the segments in which a version's body travels. Its parts are
+// loaded.
+func Segments(v *s3.Version) []Segment {
+	list := cuts(v)
+	out := make([]Segment, len(list))
+	for i := range list {
+		out[i] = list[i].Segment
+	}
+	return out
+}
+
+// staging finds or begins the staging of an arrival.
+func (s *Store) staging(ctx context.Context, b *Bucket, v *s3.Version) (*stage, error) {
+	var g *stage
+	k := stageKey(b.UID, v.Key, v.ID)
+	read := func(get getter) error {
+		raw, err := get.Get(k)
+		if err == nil {
+			g, err = parseStage(k, raw)
+		}
+		return err
+	}
+	err := s.view(ctx, func(snap kv.Snapshot) error { return read(snap) })
+	if !errors.Is(err, kv.ErrNotFound) {
+		return g, err
+	}
+	_, wrapped, err := s.newKey(ctx, b.UID, v.Key)
+	if err != nil {
+		return nil, err
+	}
+	err = s.update(ctx, func(tx *kv.Tx) error {
+		if err := read(tx); !errors.Is(err, kv.ErrNotFound) {
+			return err
+		}
+		g = &stage{wrapped: wrapped, owner: s.opt.Clock.Next(stamp.Stamp{})}
+		row := appendBytes([]byte{rowFormat}, 1, wrapped)
+		tx.Put(k, appendBytes(row, 2, g.owner[:]))
+		return nil
+	})
+	return g, err
+}
+
+// Stage stores a segment of a large body ahead of its arrival. Staging the same
+// segment again is staging it once. The body is checked as a whole by Receive.
+func (s *Store) Stage(ctx context.Context, a *Arrival, seg Segment, body io.Reader) error {
+	v := &a.Version
+	if err := checkKey(v.Key); err != nil {
+		return err
+	}
+	list := cuts(v)
+	if seg.Index < 0 || seg.Index >= len(list) || list[seg.Index].Segment != seg {
+		return fmt.Errorf("%w: no such segment", s3.ErrVersionFormat)
+	}
+	c := list[seg.Index]
+	b, err := s.destination(ctx, a.Bucket, v)
+	if err != nil {
+		return err
+	}
+	if _, ok, err := s.known(ctx, b, v); err != nil || ok {
+		return err // Receive will say so
+	}
+	g, err := s.staging(ctx, b, v)
+	if err != nil {
+		return err
+	}
+	key, err := s.opt.Keeper.Unwrap(ctx, g.wrapped, about(b.UID, v.Key))
+	if err != nil {
+		return err
+	}
+	w, err := s.write(ctx, what{
+		size: seg.Length, exact: true, noMD5: true, key: key, wrapped: g.wrapped,
+		header: func() []byte { return headerPayload(b.UID, v, c.part.Number) },
+	}, body, nil)
+	if err != nil {
+		return err
+	}
+	r := &run{part: c.part, seq: c.seq, size: seg.Length, digest: w.digest, stream: w.stream, blob: w.blob, head: w.head}
+	err = s.update(ctx, func(tx *kv.Tx) error {
+		now, err := s.writableBucket(tx, a.Bucket)
+		if errors.Is(err, ErrNoSuchBucket) || err == nil && now.UID != b.UID {
+			return ErrDstBucketNotFound
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Get(stageKey(b.UID, v.Key, v.ID)); err != nil {
+			return err // it was completed, or given up
+		}
+		k := runKey(b.UID, g.owner, c.part.Number, c.seq)
+		if raw, err := tx.Get(k); err == nil {
+			old, err := parseRun(k, raw)
+			if err != nil {
+				return err
+			}
+			s.free(tx, freed{holder: g.owner, blobs: []blob.ID{old.blob}})
+		} else if !errors.Is(err, kv.ErrNotFound) {
+			return err
+		}
+		tx.Put(k, r.row())
+		tx.Put(blobRefKey(w.blob), blobOwner(b.UID, g.owner))
+		return nil
+	})
+	if err != nil {
+		s.discard(w)
+		if errors.Is(err, kv.ErrNotFound) {
+			return nil
+		}
+		return err
+	}
+	s.orphans.named(w.blob)
+	return nil
+}
+
+// Staged tells which segments of an arrival are here, in order of their index.
+func (s *Store) Staged(ctx context.Context, a *Arrival) ([]Segment, error) {
+	b, err := s.destination(ctx, a.Bucket, &a.Version)
+	if err != nil {
+		return nil, err
+	}
+	_, runs, err := s.stagedRuns(ctx, b, &a.Version)
+	if err != nil {
+		return nil, err
+	}
+	var out []Segment
+	for _, c := range cuts(&a.Version) {
+		if r := runs[[2]int{c.part.Number, c.seq}]; r != nil && r.size == c.Length {
+			out = append(out, c.Segment)
+		}
+	}
+	return out, nil
+}
+
+func (s *Store) stagedRuns(ctx context.Context, b *Bucket, v *s3.Version) (g *stage, runs map[[2]int]*run, err error) {
+	err = s.view(ctx, func(snap kv.Snapshot) error {
+		k := stageKey(b.UID, v.Key, v.ID)
+		raw, err := snap.Get(k)
+		if errors.Is(err, kv.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if g, err = parseStage(k, raw); err != nil {
+			return err
+		}
+		runs = make(map[[2]int]*run)
+		for p, err := range snap.Scan(kv.Prefix(runPrefix(b.UID, g.owner))) {
+			if err != nil {
+				return err
+			}
+			r, err := parseRun(append([]byte(nil), p.Key...), p.Value)
+			if err != nil {
+				return err
+			}
+			runs[[2]int{r.part.Number, r.seq}] = r
+		}
+		return nil
+	})
+	return g, runs, err
+}
+
+// ErrNotStaged is returned by Receive when segments of a staged body are missing.
+var ErrNotStaged = errors.New("store: segments of the body are missing")
+
+// takeStaged makes a body of the segments that came before.
+func (s *Store) takeStaged(ctx context.Context, b *Bucket, a *Arrival, r *record, in *intake) error {
+	g, runs, err := s.stagedRuns(ctx, b, &a.Version)
+	if err != nil {
+		return err
+	}
+	digest := uint64(0)
+	var used []*run
+	for _, c := range cuts(&a.Version) {
+		x := runs[[2]int{c.part.Number, c.seq}]
+		if x == nil || x.size != c.Length {
+			return ErrNotStaged
+		}
+		digest = checksum.CombineCRC64NVME(digest, x.digest, x.size)
+		used = append(used, x)
+	}
+	if g == nil || len(used) != len(runs) {
+		return ErrNotStaged
+	}
+	if digest != a.Version.Digest {
+		// What came is not what the source has. Begin again from nothing.
+		err := kv.Update(ctx, s.opt.KV, func(tx *kv.Tx) error {
+			tx.Delete(stageKey(b.UID, a.Version.Key, a.Version.ID))
+			s.free(tx, freed{uid: b.UID, holder: g.owner, runs: true})
+			return nil
+		})
+		return errors.Join(ErrDigest, err)
+	}
+	in.staged = g.owner
+	r.body = body{kind: bodyRuns, wrapped: g.wrapped, owner: g.owner, uniform: uniformOf(used)}
+	return nil
+}
