@@ -32,6 +32,9 @@ func (s *Store) Commit(ctx context.Context, m *kv.Mutation) error {
 	if err := s.health.check(); err != nil {
 		return err
 	}
+	if err := s.unstall(ctx); err != nil {
+		return err
+	}
 	var held kv.Held
 	if err := s.latches.LockMutation(ctx, m, &held); err != nil {
 		return err
@@ -43,6 +46,10 @@ func (s *Store) Commit(ctx context.Context, m *kv.Mutation) error {
 	if m.Empty() {
 		held.Unlock()
 		return s.settleGuards(ctx, m.Guards)
+	}
+	if err := s.admit(m); err != nil {
+		held.Unlock()
+		return err
 	}
 	err := s.apply(m, &held)
 	if err != nil {

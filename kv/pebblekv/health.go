@@ -27,8 +27,6 @@ func (h *health) die(cause error) {
 	}
 }
 
-func (h *health) end(error) { h.closed.Store(true) }
-
 func (h *health) failed() bool { return h.cause.Load() != nil }
 
 // check gives the error that commits get, if there is one.

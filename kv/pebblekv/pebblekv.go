@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -27,8 +28,14 @@ type Options struct {
 	// MemTableSize is the size in bytes of a table of writes that aren't sorted
 	// into files yet: 64 MiB when 0. Up to four of them are kept.
 	MemTableSize uint64
+	// Reserve is the space in bytes that is held back for the day when the disk
+	// is full: 64 MiB when 0, none when negative. The store also counts as full
+	// when less than half of this is left beside it.
+	Reserve int64
 	// Log, when it isn't nil, is told about what goes wrong in the background.
 	Log func(message string)
+
+	poll time.Duration // between looks at the disk: a second when 0
 }
 
 // Store is a folder that is open.
@@ -41,7 +48,10 @@ type Store struct {
 	flights flights
 	views   views
 	health  health
+	room    *room
 	wake    chan struct{}
+	stalled atomic.Bool   // the log takes no commits at present
+	watched chan struct{} // closed when watch has returned
 
 	closing sync.Mutex
 	closed  bool
@@ -65,6 +75,12 @@ func Open(o Options) (*Store, error) {
 	if o.MemTableSize == 0 {
 		o.MemTableSize = 64 << 20
 	}
+	if o.Reserve == 0 {
+		o.Reserve = 64 << 20
+	}
+	if o.poll == 0 {
+		o.poll = time.Second
+	}
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
@@ -72,7 +88,9 @@ func Open(o Options) (*Store, error) {
 		dir:     o.Dir,
 		log:     o.Log,
 		latches: kv.NewLatches(),
+		room:    newRoom(o),
 		wake:    make(chan struct{}, 1),
+		watched: make(chan struct{}),
 	}
 	s.health.onDeath = s.flights.kill
 	if err := o.FS.MkdirAll(o.Dir, 0o700); err != nil {
@@ -83,10 +101,19 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("kv: %s is in use by another process: %w", o.Dir, err)
 	}
 	s.lock = lock
+	if !s.room.refill() {
+		s.room.full.Store(true) // there may still be enough to start with
+	}
 	s.db, err = pebble.Open(o.Dir, s.tuned(o))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("kv: open %s: %w", o.Dir, mapped(err)), lock.Close())
 	}
+	if err := s.health.check(); err != nil {
+		close(s.room.done)
+		return nil, errors.Join(fmt.Errorf("kv: open %s: %w", o.Dir, err), s.db.Close(), lock.Close())
+	}
+	s.room.opened.Store(true)
+	go s.watch()
 	return s, nil
 }
 
@@ -94,7 +121,7 @@ func Open(o Options) (*Store, error) {
 // on a machine with a few cores that mostly serves objects.
 func (s *Store) tuned(o Options) *pebble.Options {
 	p := &pebble.Options{
-		FS:                 o.FS,
+		FS:                 &disk{FS: o.FS, health: &s.health, room: s.room},
 		Lock:               s.lock,
 		CacheSize:          o.CacheSize,
 		FormatMajorVersion: pebble.FormatNewest,
@@ -159,11 +186,13 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	s.health.end(kv.ErrClosed)
+	s.health.closed.Store(true)
+	close(s.room.done)
+	<-s.watched
 	s.views.drop()
 	err := s.db.Close()
 	if s.health.failed() {
-		err = nil // it was told to the commits that it struck
+		err = nil // the commits that it struck were told
 	}
 	return errors.Join(err, s.lock.Close())
 }
