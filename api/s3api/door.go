@@ -7,14 +7,18 @@ package s3api
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
+	"github.com/farhold/farhold/realm"
 	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/store"
+	"github.com/farhold/farhold/wire/sigv4"
 )
 
-// Realm is what the door asks of the realm.
+// Realm is what the door asks of the realm; *realm.Realm is one.
 type Realm interface {
 	// Account gives the ID of the root account: 12 digits.
 	Account() string
@@ -26,6 +30,9 @@ type Realm interface {
 	Create(ctx context.Context, region, bucket, owner string, local func(uid s3.UID) error) error
 	// Delete has local remove the bucket and gives the name back.
 	Delete(ctx context.Context, region, bucket string, local func() error) error
+	// Names lists the buckets of the whole realm by name: up to max that begin
+	// with prefix and come after the given name.
+	Names(ctx context.Context, prefix, after string, max int) (list []realm.Name, more bool, err error)
 	// Regions lists the regions of the realm.
 	Regions() []string
 	// Endpoint gives the host (and port) under which a region is reached.
@@ -34,24 +41,77 @@ type Realm interface {
 
 // Options says what a door is made of.
 type Options struct {
-	Region string
-	Store  *store.Store
-	Realm  Realm
-	Hosts  Hosts // base names for virtual-hosted style
-	Strict bool  // turn Farhold's two exceptions to AWS's rules off
-	Now    func() time.Time
+	Region   string // its name, such as us-east-1
+	Store    *store.Store
+	Realm    Realm
+	Verifier *sigv4.Verifier
+	Hosts    Hosts // base names for virtual-hosted style
+	Strict   bool  // turn Farhold's two exceptions to AWS's rules off
+	// Now gives the time for expiry and skew; nil means time.Now.
+	Now func() time.Time
+	// Log takes what went wrong on our side, with the request's ID; nil drops it.
+	Log *slog.Logger
+	// Observe is told about every request when it is over. op is "" when none
+	// was found; bytes are those of the bodies. May be nil.
+	Observe func(op string, status int, bytesIn, bytesOut int64, took time.Duration)
 }
 
 // Door serves S3 for one region. It is safe for concurrent use.
 type Door struct {
-	opt Options
+	opt   Options
+	table *table
+	// listings holds *listing between requests: a page is hundreds of KiB.
+	listings sync.Pool
 }
 
 // New makes a door.
 func New(o Options) *Door {
-	return &Door{opt: o}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Door{opt: o, table: newTable(routes())}
 }
+
+// Routes gives a copy of the table, for whoever documents or tests it.
+func (d *Door) Routes() []Route { return append([]Route(nil), d.table.rows...) }
 
 // ServeHTTP serves one request.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rq := d.begin(w, r)
+	defer d.end(rq)
+	if err := d.serve(rq); err != nil {
+		d.fail(rq, err)
+	}
+}
+
+// serve takes a request through the stages, in the order in which they stand.
+// Nothing of a body is read before the caller is known and allowed, so that a
+// client that waits for 100 Continue sends nothing in vain.
+func (d *Door) serve(rq *Request) error {
+	if err := d.parse(rq); err != nil {
+		return err
+	}
+	if rq.R.Method == http.MethodOptions {
+		return d.preflight(rq)
+	}
+	d.allowOrigin(rq)
+	if err := d.identify(rq); err != nil {
+		return err
+	}
+	if err := d.route(rq); err != nil {
+		return err
+	}
+	if err := d.locate(rq); err != nil {
+		return err
+	}
+	if err := d.admit(rq); err != nil {
+		return err
+	}
+	if err := d.unwrap(rq); err != nil {
+		return err
+	}
+	return rq.Route.Handler(d, rq)
 }

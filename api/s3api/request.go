@@ -8,6 +8,7 @@ import (
 
 	"github.com/farhold/farhold/store"
 	"github.com/farhold/farhold/wire/restxml"
+	"github.com/farhold/farhold/wire/sigv4"
 )
 
 // Caller is who a request comes from, once its signature has been verified.
@@ -33,7 +34,8 @@ type Request struct {
 	Target
 	Query  Query
 	Caller Caller
-	Place  store.Place // of the bucket, where the route has one
+	Auth   *sigv4.Result // what the signature proved
+	Place  store.Place   // of the bucket, where the route has one
 
 	// Body is the request's body without its framing. It ends with an error
 	// when the signature, a hash, a chunk or the length is not right, so a
@@ -46,7 +48,8 @@ type Request struct {
 	Trailers func() http.Header
 
 	arrived time.Time
-	out     *responseWriter
+	out     responseWriter
+	in      countingReader
 	bucket  *store.Bucket
 }
 

@@ -48,6 +48,9 @@ type Route struct {
 	Params []string // further query parameters that the operation knows
 	Action string   // the IAM action that a caller needs
 	Body   bodyKind
+	// Form says that a browser's form may carry the credentials in its body.
+	// Until the handler has read them, the caller is nobody.
+	Form bool
 	// Handler serves the route. It is nil for operations that are known and
 	// not served: they answer NotImplemented, and Why says why.
 	Handler handler
@@ -72,7 +75,7 @@ func routes() []Route {
 	uploads := []string{"prefix", "delimiter", "key-marker", "upload-id-marker", "max-uploads", "encoding-type"}
 	version := []string{"versionId"}
 
-	return []Route{
+	rows := []Route{
 		// Objects. GetObject and PutObject stand first: they are asked most.
 		{Op: "GetObject", Method: get, Level: LevelObject, Params: responses, Action: "s3:GetObject", Handler: getObject},
 		{Op: "HeadObject", Method: head, Level: LevelObject, Params: responses, Action: "s3:GetObject", Handler: headObject},
@@ -104,5 +107,18 @@ func routes() []Route {
 		{Op: "ListObjectVersions", Method: get, Level: LevelBucket, Sub: "versions", Params: versions, Action: "s3:ListBucketVersions", Handler: listObjectVersions},
 		{Op: "ListMultipartUploads", Method: get, Level: LevelBucket, Sub: "uploads", Params: uploads, Action: "s3:ListBucketMultipartUploads", Handler: listMultipartUploads},
 		{Op: "DeleteObjects", Method: post, Level: LevelBucket, Sub: "delete", Action: "s3:DeleteObject", Body: bodyDocument, Handler: deleteObjects},
+
+		// Buckets.
+		{Op: "ListBuckets", Method: get, Level: LevelService, Params: []string{"max-buckets", "continuation-token", "prefix", "bucket-region"}, Action: "s3:ListAllMyBuckets", Handler: listBuckets},
+		{Op: opCreateBucket, Method: put, Level: LevelBucket, Action: "s3:CreateBucket", Body: bodyDocument, Handler: createBucket},
+		{Op: "HeadBucket", Method: head, Level: LevelBucket, Action: "s3:ListBucket", Handler: headBucket},
+		{Op: "DeleteBucket", Method: del, Level: LevelBucket, Action: "s3:DeleteBucket", Handler: deleteBucket},
+		{Op: "GetBucketLocation", Method: get, Level: LevelBucket, Sub: "location", Action: "s3:GetBucketLocation", Handler: getBucketLocation},
+		{Op: "GetBucketAcl", Method: get, Level: LevelBucket, Sub: "acl", Action: "s3:GetBucketAcl", Handler: getBucketACL},
+		{Op: "PutBucketAcl", Method: put, Level: LevelBucket, Sub: "acl", Action: "s3:PutBucketAcl", Body: bodyDocument, Handler: putBucketACL},
+		{Op: "GetBucketPolicyStatus", Method: get, Level: LevelBucket, Sub: "policyStatus", Action: "s3:GetBucketPolicyStatus", Handler: getBucketPolicyStatus},
+		{Op: "PostObject", Method: post, Level: LevelBucket, Action: "s3:PutObject", Body: bodyStream, Form: true, Handler: postObject},
 	}
+	rows = append(rows, documentRoutes()...)
+	return append(rows, unservedRoutes()...)
 }

@@ -1,0 +1,205 @@
+package s3api
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/farhold/farhold/arn"
+	"github.com/farhold/farhold/awserr"
+	"github.com/farhold/farhold/rule"
+	"github.com/farhold/farhold/s3"
+	"github.com/farhold/farhold/store"
+	"github.com/farhold/farhold/wire/restxml"
+	shapes "github.com/farhold/farhold/wire/shapes/s3"
+)
+
+// opCreateBucket is the one operation on a bucket that need not exist.
+const opCreateBucket = "CreateBucket"
+
+// usEast1 is the region whose rules are older than the others': it has no
+// location constraint, and making one's own bucket again is no error there.
+const usEast1 = "us-east-1"
+
+// bucketDocumentMax bounds the body of CreateBucket, in bytes.
+const bucketDocumentMax = 64 << 10
+
+var (
+	errLocationIllegal    = awserr.New("IllegalLocationConstraintException", 400, "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.")
+	errLocationInvalid    = awserr.New("InvalidLocationConstraint", 400, "The specified location-constraint is not valid")
+	errACLWithPublicBlock = awserr.New("InvalidBucketAclWithBlockPublicAccessError", 400, "Bucket cannot have public ACLs set with BlockPublicAccess enabled")
+)
+
+// createBucket claims the name in the realm and makes the bucket here, with
+// what AWS gives every new bucket: no ACLs and all public access blocked.
+func createBucket(d *Door, rq *Request) error {
+	if err := checkBucketName(rq.Bucket); err != nil {
+		return err
+	}
+	body, err := rq.Document(bucketDocumentMax)
+	if err != nil {
+		return err
+	}
+	var conf shapes.CreateBucketConfiguration
+	if len(body) > 0 {
+		if err := restxml.Decode(body, &conf); err != nil {
+			return err
+		}
+	}
+	if conf.Location != nil || conf.Bucket != nil {
+		return awserr.ErrNotImplemented.Text("Directory buckets are not implemented")
+	}
+	if err := d.checkLocation(conf.LocationConstraint); err != nil {
+		return err
+	}
+	n, acl, err := newBucket(rq)
+	if err != nil {
+		return err
+	}
+	var tags []byte
+	if conf.Tags != nil {
+		list := make([]s3.Tag, len(conf.Tags))
+		for i, t := range conf.Tags {
+			list[i] = s3.Tag(t)
+		}
+		if err := rule.CheckBucketTags(list); err != nil {
+			return err
+		}
+		if tags, err = rule.RenderTagging(list); err != nil {
+			return err
+		}
+	}
+	err = d.opt.Realm.Create(rq.Ctx, d.opt.Region, rq.Bucket, rq.Caller.Account, func(uid s3.UID) error {
+		n.UID = uid
+		if _, err := d.opt.Store.CreateBucket(rq.Ctx, n); err != nil {
+			return err
+		}
+		for _, doc := range []struct {
+			name string
+			body []byte
+		}{{"acl", acl}, {"tagging", tags}} {
+			if doc.body == nil {
+				continue
+			}
+			err := d.opt.Store.ChangeDocument(rq.Ctx, rq.Bucket, doc.name, "", func(*store.Bucket, []byte) ([]byte, error) { return doc.body, nil })
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, store.ErrBucketExists) && d.opt.Region == usEast1 {
+		// us-east-1 answers a repeat with 200, and leaves the bucket as it is.
+		if place, ok, lookup := d.opt.Realm.Locate(rq.Ctx, rq.Bucket); lookup == nil && ok && place.Region == usEast1 {
+			err = nil
+		}
+	}
+	if err != nil {
+		if e := awserr.From(err); e != nil && e.Status == http.StatusConflict {
+			return element(e, "BucketName", rq.Bucket)
+		}
+		return err
+	}
+	rq.Set("Location", "/"+rq.Bucket)
+	rq.Set("X-Amz-Bucket-Arn", arn.Bucket(rq.Bucket).String())
+	return rq.Empty(http.StatusOK)
+}
+
+// checkLocation holds a location constraint against the region that was asked.
+func (d *Door) checkLocation(constraint *string) error {
+	want := ""
+	if constraint != nil {
+		want = *constraint
+	}
+	if want == "EU" {
+		want = "eu-west-1"
+	}
+	switch {
+	case want == "" && d.opt.Region == usEast1:
+		return nil
+	case want == "":
+		return errLocationIllegal
+	case want == usEast1 && d.opt.Region == usEast1, !slices.Contains(d.opt.Realm.Regions(), want):
+		return errLocationInvalid.With("LocationConstraint", *constraint)
+	case want != d.opt.Region:
+		return errLocationIllegal.Text("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", *constraint)
+	}
+	return nil
+}
+
+// newBucket reads the headers of CreateBucket.
+func newBucket(rq *Request) (n store.NewBucket, acl []byte, err error) {
+	n = store.NewBucket{Name: rq.Bucket, Owner: rq.Caller.Account, Ownership: ownershipEnforced}
+	switch v := rq.Get("X-Amz-Bucket-Object-Lock-Enabled"); v {
+	case "", "false", "False", "FALSE":
+	case "true", "True", "TRUE":
+		n.ObjectLock = true
+	default:
+		return n, nil, awserr.Argument("x-amz-bucket-object-lock-enabled", v, "Invalid x-amz-bucket-object-lock-enabled header: %s", v)
+	}
+	if v, given := rq.R.Header["X-Amz-Object-Ownership"]; given {
+		if err := rule.OwnershipHeader(v[0], true); err != nil {
+			return n, nil, err
+		}
+		n.Ownership = v[0]
+	}
+	switch v := rq.Get("X-Amz-Bucket-Namespace"); v {
+	case "", "global":
+	default:
+		return n, nil, awserr.ErrNotImplemented.With("Header", "x-amz-bucket-namespace")
+	}
+	given, err := aclFromHeaders(rq.R.Header, rq.Caller.Account, bucketACL)
+	if err != nil || given == nil || given.isPrivate() {
+		return n, nil, err
+	}
+	switch {
+	case n.Ownership == ownershipEnforced:
+		return n, nil, rule.ErrOwnershipACL
+	case given.isPublic():
+		return n, nil, errACLWithPublicBlock
+	}
+	acl = encodeACL(n.Owner, given.list(n.Owner, n.Owner))
+	return n, acl, nil
+}
+
+// headBucket tells whether the bucket is there and where.
+func headBucket(d *Door, rq *Request) error {
+	if _, err := rq.LoadBucket(); err != nil {
+		return err
+	}
+	rq.Set("X-Amz-Bucket-Region", d.opt.Region)
+	rq.Set("X-Amz-Bucket-Arn", arn.Bucket(rq.Bucket).String())
+	rq.Set("X-Amz-Access-Point-Alias", "false")
+	rq.Set("Content-Type", "application/xml")
+	return rq.Empty(http.StatusOK)
+}
+
+// deleteBucket removes an empty bucket and gives its name back.
+func deleteBucket(d *Door, rq *Request) error {
+	err := d.opt.Realm.Delete(rq.Ctx, d.opt.Region, rq.Bucket, func() error {
+		return d.opt.Store.DeleteBucket(rq.Ctx, rq.Bucket)
+	})
+	if err != nil {
+		if e := awserr.From(err); e != nil && e.Code == store.ErrBucketNotEmpty.Code {
+			if b, load := rq.LoadBucket(); load == nil && b.Versioning != "" {
+				return e.Text("The bucket you tried to delete is not empty. You must delete all versions in the bucket.").With("BucketName", rq.Bucket)
+			}
+		}
+		return err
+	}
+	return rq.Empty(http.StatusNoContent)
+}
+
+// getBucketLocation names the region as a constraint: us-east-1 has none.
+func getBucketLocation(d *Door, rq *Request) error {
+	if _, err := rq.LoadBucket(); err != nil {
+		return err
+	}
+	w := restxml.NewWriter(nil)
+	w.OpenNS("LocationConstraint", restxml.Namespace)
+	if d.opt.Region != usEast1 {
+		w.Text(d.opt.Region)
+	}
+	w.Close("LocationConstraint")
+	return rq.XML(http.StatusOK, w)
+}

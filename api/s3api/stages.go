@@ -1,0 +1,196 @@
+package s3api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/farhold/farhold/arn"
+	"github.com/farhold/farhold/awserr"
+	"github.com/farhold/farhold/store"
+)
+
+var (
+	errPermanentRedirect = awserr.New("PermanentRedirect", 301, "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.")
+	errInvalidOwner      = awserr.New("InvalidBucketOwnerAWSAccountID", 400, "The value of the expected bucket owner parameter must be an AWS Account ID")
+)
+
+// begin names the request and puts the headers that every answer has.
+func (d *Door) begin(w http.ResponseWriter, r *http.Request) *Request {
+	rq := &Request{Ctx: r.Context(), R: r, Door: d, arrived: time.Now()}
+	rq.out.ResponseWriter, rq.out.rq = w, rq
+	rq.W = &rq.out
+	var raw [40]byte
+	for i := 0; i < len(raw); i += 8 {
+		binary.LittleEndian.PutUint64(raw[i:], rand.Uint64())
+	}
+	rq.ID = requestID(raw[:8])
+	rq.HostID = base64.StdEncoding.EncodeToString(raw[7:])
+	h := w.Header()
+	h["X-Amz-Request-Id"] = []string{rq.ID}
+	h["X-Amz-Id-2"] = []string{rq.HostID}
+	h["Server"] = []string{"AmazonS3"}
+	return rq
+}
+
+// requestID gives 16 upper-case letters and digits from 8 random bytes.
+func requestID(b []byte) string {
+	const alphabet = "0123456789ABCDEF"
+	var id [16]byte
+	for i, c := range b {
+		id[2*i], id[2*i+1] = alphabet[c>>4], alphabet[c&15]
+	}
+	return string(id[:])
+}
+
+// end catches a handler that panicked and reports the request.
+func (d *Door) end(rq *Request) {
+	p := recover()
+	if p != nil && p != http.ErrAbortHandler {
+		d.opt.Log.Error("a handler panicked", "request", rq.ID, "op", rq.Op, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		if rq.out.status == 0 {
+			d.write(rq, awserr.ErrInternal)
+			p = nil
+		} else {
+			// The answer has begun as another one: cut it off, so that nobody
+			// takes it for whole.
+			p = http.ErrAbortHandler
+		}
+	}
+	if d.opt.Observe != nil {
+		status := rq.out.status
+		if status == 0 {
+			status = statusClientGone
+		}
+		d.opt.Observe(rq.Op, status, rq.in.n, rq.out.bytes, time.Since(rq.arrived))
+	}
+	if p != nil {
+		panic(p)
+	}
+}
+
+// parse takes the request line apart.
+func (d *Door) parse(rq *Request) (err error) {
+	if rq.Target, err = ParseTarget(rq.R, d.opt.Hosts); err != nil {
+		return err
+	}
+	rq.Query, err = parseQuery(rq.RawQuery)
+	return err
+}
+
+// level tells what the path names.
+func (t *Target) level() Level {
+	switch {
+	case t.Bucket == "":
+		return LevelService
+	case t.HasKey:
+		return LevelObject
+	}
+	return LevelBucket
+}
+
+// route finds the row.
+func (d *Door) route(rq *Request) error {
+	r, err := d.table.find(rq.R.Method, rq.level(), rq.Query, rq.R.Header)
+	if err != nil {
+		return err
+	}
+	rq.Route, rq.Op = r, r.Op
+	return nil
+}
+
+// locate checks that the bucket is here and whose it is. CreateBucket has none
+// yet.
+func (d *Door) locate(rq *Request) error {
+	if rq.Bucket == "" || rq.Op == opCreateBucket {
+		return nil
+	}
+	place, ok, err := d.opt.Realm.Locate(rq.Ctx, rq.Bucket)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return store.ErrNoSuchBucket.With("BucketName", rq.Bucket)
+	case place.Region != d.opt.Region:
+		return d.elsewhere(rq.Bucket, place.Region)
+	}
+	rq.Place = place
+	return checkOwner(rq.Get("X-Amz-Expected-Bucket-Owner"), place.Owner)
+}
+
+// elsewhere sends a client to the bucket's region. The SDKs read the header;
+// people read the endpoint.
+func (d *Door) elsewhere(bucket, region string) error {
+	return errPermanentRedirect.
+		With("Endpoint", d.opt.Realm.Endpoint(region)).
+		With("Bucket", bucket).
+		Header("X-Amz-Bucket-Region", region)
+}
+
+// checkOwner compares an expected owner with the bucket's.
+func checkOwner(expected, owner string) error {
+	switch {
+	case expected == "":
+		return nil
+	case !arn.ValidAccount(expected):
+		return errInvalidOwner.Text("The value of the expected bucket owner parameter must be an AWS Account ID... [%s]", expected)
+	case expected != owner:
+		return awserr.ErrAccessDenied
+	}
+	return nil
+}
+
+// admit asks whether the caller may do what the route does, and refuses what
+// is not served: only those who may ask learn which.
+func (d *Door) admit(rq *Request) error {
+	if rq.Route.Form && rq.isForm() {
+		return nil // its sender is known once it has been read: postObject asks then
+	}
+	if err := d.authorise(rq.Ctx, rq.Caller, rq.Route.Action, resourceOf(rq.Bucket, rq.Key), rq.Place.Owner); err != nil {
+		return err
+	}
+	if rq.Route.Handler == nil {
+		return awserr.ErrNotImplemented.Text("%s is not implemented: %s", rq.Op, rq.Route.Why)
+	}
+	return nil
+}
+
+// resourceOf names what a request is about, as policies do.
+func resourceOf(bucket, key string) string {
+	switch {
+	case bucket == "":
+		return "*"
+	case key == "":
+		return "arn:aws:s3:::" + bucket
+	}
+	return "arn:aws:s3:::" + bucket + "/" + key
+}
+
+// authorise is the one place that says yes. owner is the account that owns the
+// resource, or "" for what has none yet.
+//
+// The root user of an account may do everything with what the account owns.
+// Whoever is not known may do nothing, whatever a bucket's policy or ACL says.
+func (d *Door) authorise(_ context.Context, c Caller, action, resource, owner string) error {
+	if c.Root && !c.Anonymous && action != "" && resource != "" && (owner == "" || owner == c.Account) {
+		return nil
+	}
+	return awserr.ErrAccessDenied
+}
+
+// isForm tells a browser's upload: POST to a bucket with a form as its body.
+// Its credentials lie in the form.
+func (rq *Request) isForm() bool {
+	if rq.R.Method != http.MethodPost || rq.level() != LevelBucket {
+		return false
+	}
+	const form = "multipart/form-data"
+	ct := rq.Get("Content-Type")
+	return len(ct) >= len(form) && strings.EqualFold(ct[:len(form)], form)
+}
