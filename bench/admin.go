@@ -42,7 +42,12 @@ func (c *client) makeBucket(versioned bool) error {
 			doc = `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>` +
 				escapeXML(c.target.Region) + `</LocationConstraint></CreateBucketConfiguration>`
 		}
-		if err := c.document(http.MethodPut, "", doc); err != nil {
+		err := c.document(http.MethodPut, "", doc)
+		// Somebody else may have made it meanwhile.
+		if s, ok := errors.AsType[*StatusError](err); ok && s.Code == "BucketAlreadyOwnedByYou" {
+			err = nil
+		}
+		if err != nil {
 			return fmt.Errorf("make bucket %s: %w", c.target.Bucket, err)
 		}
 	default:
@@ -146,8 +151,7 @@ func (c *client) deleteVersions(vs []versionID) error {
 	}
 	b.WriteString("</Delete>")
 	err := c.document(http.MethodPost, "delete", b.String())
-	var s *StatusError
-	if errors.As(err, &s) && s.Status == http.StatusNotImplemented {
+	if s, ok := errors.AsType[*StatusError](err); ok && s.Status == http.StatusNotImplemented {
 		for _, v := range vs {
 			c.begin(http.MethodDelete, []byte(v.Key)).param("versionId", v.VersionID)
 			if err := c.send(nil, c.keepBad); err != nil {

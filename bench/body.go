@@ -58,6 +58,7 @@ type body struct {
 	from   *bodies
 	stamp  [stampSize]byte
 	digest hash.Hash
+	sum    [sha256.Size]byte
 	hex    [2 * sha256.Size]byte
 	read   int64 // by verify
 }
@@ -81,8 +82,7 @@ func (b *body) tail() []byte { return b.stamp[stampSize-min(b.from.size, stampSi
 func (b *body) hash() []byte {
 	loadHash(b.digest, b.from.state)
 	b.digest.Write(b.tail())
-	var sum [sha256.Size]byte
-	hex.Encode(b.hex[:], b.digest.Sum(sum[:0]))
+	hex.Encode(b.hex[:], b.digest.Sum(b.sum[:0]))
 	return b.hex[:]
 }
 

@@ -22,11 +22,11 @@ type field struct{ name, value string }
 // request is what is signed and sent, apart from the body's bytes.
 type request struct {
 	method string
-	path   []byte // escaped, begins with a slash
-	query  []byte // canonical: escaped, sorted by name, "name=" where there is no value
-	hash   []byte // hex SHA-256 of the body, or unsignedPayload
+	path   []byte  // escaped, begins with a slash
+	query  []byte  // canonical: escaped, sorted by name, "name=" where there is no value
+	hash   []byte  // hex SHA-256 of the body, or unsignedPayload
 	fields []field // further signed headers, sorted by name; none of those that the signer adds
-	length int64 // of the body in bytes, or -1: no body and no Content-Length
+	length int64   // of the body in bytes, or -1: no body and no Content-Length
 }
 
 // signer makes AWS Signature Version 4 headers for one credential, region and
