@@ -1,10 +1,8 @@
 package pebblekv
 
 import (
-	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -15,15 +13,16 @@ import (
 // A full disk. Pebble can't go on after a failed write of its log or manifest,
 // so such a write takes a piece of the reserve, and when there is none left it
 // waits for space instead of failing: see room. Tables are given up, which
-// returns what they took, and written again later.
+// returns what they took, and Pebble writes them again later.
 //
-// A failed write or sync of the log, for any other reason. What the disk holds
-// is unknown then, and nothing may be written any more: a log that goes on
-// behind a hole is read as corrupt. So the store dies first, and only then
-// Pebble is told that all went well, because it would panic in the middle of
+// A write or sync of the log or manifest that fails for any other reason. What
+// the disk holds is unknown then, and nothing may follow: a log that goes on
+// behind a hole is read as corrupt. So the store dies first (see health), and
+// only then is Pebble told that all went well, because it would panic inside
 // its locks otherwise. No commit rests on that lie: each looks whether the
-// store is dead after its sync. From then on this file system changes nothing
-// on the disk.
+// store is dead after its sync. From then on the log, the manifest and the
+// names on the disk stay as they are. Pebble goes on from memory, so that what
+// was durable can still be read.
 type disk struct {
 	vfs.FS // the file system below
 	health *health
@@ -36,9 +35,12 @@ type kind uint8
 const (
 	table kind = iota // can be written again
 	merge             // a table that only tidies up, and may be put off
-	vital             // the manifest and its like: Pebble can't do without
+	vital             // the manifest, and what makes names durable
 	wal               // the log: commits rest on it
 )
+
+// must reports whether Pebble can't do without files of this kind.
+func (k kind) must() bool { return k == vital || k == wal }
 
 func kindOf(base string, category vfs.DiskWriteCategory) kind {
 	switch {
@@ -52,68 +54,79 @@ func kindOf(base string, category vfs.DiskWriteCategory) kind {
 	return vital
 }
 
-// retry runs op until it succeeds, fails for another reason than space, or
-// must be given up.
-func (d *disk) retry(k kind, op func() error) error {
+// openTries is how often Pebble may fail to write a table while it opens. It
+// tries again at once, and for ever.
+const openTries = 5
+
+// write runs a write of a file until it succeeds. It reports false when the
+// write is to be passed over because the store is dead. An error is for Pebble
+// to deal with, which it does for tables only.
+func (d *disk) write(k kind, op func() error) (bool, error) {
 	for {
-		if d.health.failed() {
-			if k != wal {
-				d.room.pause() // Pebble tries failed work again at once, for ever
-			}
-			return d.health.check()
+		if d.muted(k) {
+			return false, nil
 		}
 		err := op()
-		if !noSpace(err) {
-			return err
+		switch {
+		case err == nil:
+			return true, nil
+		case noSpace(err) && d.room.find(k):
+			continue
+		case k.must():
+			d.health.die(err)
+			return false, nil
+		case !d.room.opened.Load():
+			if d.health.tries.Add(1) > openTries {
+				d.health.die(err)
+				return false, nil
+			}
 		}
-		if !d.room.find(k) {
-			return err
-		}
+		// Pebble starts failed work again at once.
+		d.room.pause()
+		return true, err
 	}
 }
 
-// Create implements vfs.FS.
-func (d *disk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	k := kindOf(d.PathBase(name), category)
-	var f vfs.File
-	err := d.retry(k, func() (err error) {
-		f, err = d.FS.Create(name, category)
-		return err
-	})
-	return d.created(f, k, err)
+// muted reports whether files of this kind are no longer written. Tables of a
+// dead store are: nothing on the disk refers to them, but its readers do.
+func (d *disk) muted(k kind) bool {
+	return d.health.failed() && (k.must() || !d.room.opened.Load())
 }
 
-// ReuseForWrite implements vfs.FS.
-func (d *disk) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	k := kindOf(d.PathBase(newname), category)
+func (d *disk) create(k kind, op func() (vfs.File, error)) (vfs.File, error) {
 	var f vfs.File
-	err := d.retry(k, func() (err error) {
-		f, err = d.FS.ReuseForWrite(oldname, newname, category)
+	done, err := d.write(k, func() (err error) {
+		f, err = op()
 		return err
 	})
-	return d.created(f, k, err)
-}
-
-func (d *disk) created(f vfs.File, k kind, err error) (vfs.File, error) {
 	if err != nil {
-		if k != wal {
-			return nil, err
-		}
-		d.health.die(err)
+		return nil, err
+	}
+	if !done {
 		return nowhere{}, nil
 	}
 	return &diskFile{File: f, disk: d, kind: k}, nil
 }
 
+// Create implements vfs.FS.
+func (d *disk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	return d.create(kindOf(d.PathBase(name), category), func() (vfs.File, error) {
+		return d.FS.Create(name, category)
+	})
+}
+
+// ReuseForWrite implements vfs.FS.
+func (d *disk) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	return d.create(kindOf(d.PathBase(newname), category), func() (vfs.File, error) {
+		return d.FS.ReuseForWrite(oldname, newname, category)
+	})
+}
+
 // OpenReadWrite implements vfs.FS.
 func (d *disk) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
-	k := kindOf(d.PathBase(name), category)
-	var f vfs.File
-	err := d.retry(k, func() (err error) {
-		f, err = d.FS.OpenReadWrite(name, category, opts...)
-		return err
+	return d.create(kindOf(d.PathBase(name), category), func() (vfs.File, error) {
+		return d.FS.OpenReadWrite(name, category, opts...)
 	})
-	return d.created(f, k, err)
 }
 
 // OpenDir implements vfs.FS.
@@ -122,29 +135,31 @@ func (d *disk) OpenDir(name string) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &diskFile{File: f, disk: d, kind: wal}, nil
+	return &diskFile{File: f, disk: d, kind: vital}, nil
 }
 
 // Link implements vfs.FS.
-func (d *disk) Link(oldname, newname string) error {
-	return d.retry(vital, func() error { return d.FS.Link(oldname, newname) })
-}
+func (d *disk) Link(oldname, newname string) error { return d.name(d.FS.Link, oldname, newname) }
 
 // Rename implements vfs.FS.
-func (d *disk) Rename(oldname, newname string) error {
-	return d.retry(vital, func() error { return d.FS.Rename(oldname, newname) })
+func (d *disk) Rename(oldname, newname string) error { return d.name(d.FS.Rename, oldname, newname) }
+
+func (d *disk) name(op func(oldname, newname string) error, oldname, newname string) error {
+	_, err := d.write(vital, func() error { return op(oldname, newname) })
+	return err
 }
 
 // MkdirAll implements vfs.FS.
 func (d *disk) MkdirAll(dir string, perm os.FileMode) error {
-	return d.retry(vital, func() error { return d.FS.MkdirAll(dir, perm) })
+	_, err := d.write(vital, func() error { return d.FS.MkdirAll(dir, perm) })
+	return err
 }
 
 // Remove implements vfs.FS. A dead store removes nothing: what it would remove
 // may be all that holds some rows.
 func (d *disk) Remove(name string) error {
 	if d.health.failed() {
-		return d.health.check()
+		return nil
 	}
 	return d.FS.Remove(name)
 }
@@ -152,7 +167,7 @@ func (d *disk) Remove(name string) error {
 // RemoveAll implements vfs.FS.
 func (d *disk) RemoveAll(name string) error {
 	if d.health.failed() {
-		return d.health.check()
+		return nil
 	}
 	return d.FS.RemoveAll(name)
 }
@@ -160,7 +175,7 @@ func (d *disk) RemoveAll(name string) error {
 // Unwrap implements vfs.FS.
 func (d *disk) Unwrap() vfs.FS { return d.FS }
 
-// diskFile is a file, or a folder, that is written.
+// diskFile is a file that is written, or a folder.
 type diskFile struct {
 	vfs.File
 	disk *disk
@@ -169,30 +184,30 @@ type diskFile struct {
 
 // Write implements vfs.File.
 func (f *diskFile) Write(p []byte) (int, error) {
-	done := 0
-	err := f.disk.retry(f.kind, func() error {
-		n, err := f.File.Write(p[done:])
-		done += n
+	at := 0
+	done, err := f.disk.write(f.kind, func() error {
+		n, err := f.File.Write(p[at:])
+		at += n
 		return err
 	})
-	if err != nil && f.kind == wal {
-		return len(p), f.dead(err)
+	if !done {
+		return len(p), nil
 	}
-	return done, err
+	return at, err
 }
 
 // WriteAt implements vfs.File.
 func (f *diskFile) WriteAt(p []byte, offset int64) (int, error) {
-	done := 0
-	err := f.disk.retry(f.kind, func() error {
-		n, err := f.File.WriteAt(p[done:], offset+int64(done))
-		done += n
+	at := 0
+	done, err := f.disk.write(f.kind, func() error {
+		n, err := f.File.WriteAt(p[at:], offset+int64(at))
+		at += n
 		return err
 	})
-	if err != nil && f.kind == wal {
-		return len(p), f.dead(err)
+	if !done {
+		return len(p), nil
 	}
-	return done, err
+	return at, err
 }
 
 // Sync implements vfs.File. A sync that failed is never tried again: the
@@ -212,56 +227,20 @@ func (f *diskFile) SyncTo(length int64) (full bool, err error) {
 }
 
 // Close implements vfs.File.
-func (f *diskFile) Close() error {
-	err := f.File.Close()
-	if err != nil && f.kind == wal {
-		return f.dead(err)
-	}
-	return err
-}
+func (f *diskFile) Close() error { return f.final(f.File.Close()) }
 
 func (f *diskFile) sync(op func() error) error {
-	if f.disk.health.failed() {
-		if f.kind == wal {
-			return nil
-		}
-		return f.disk.health.check()
+	if f.disk.muted(f.kind) {
+		return nil
 	}
-	err := op()
-	if err != nil && f.kind == wal {
-		return f.dead(err)
-	}
-	return err
+	return f.final(op())
 }
 
-// dead ends the store and gives the nil that keeps Pebble from panicking.
-func (f *diskFile) dead(cause error) error {
-	f.disk.health.die(cause)
+// final deals with the error of what can't be tried again.
+func (f *diskFile) final(err error) error {
+	if err == nil || !f.kind.must() {
+		return err
+	}
+	f.disk.health.die(err)
 	return nil
 }
-
-// nowhere is a log that could not be made. The store is dead when it is used.
-type nowhere struct{}
-
-func (nowhere) Close() error                           { return nil }
-func (nowhere) Read([]byte) (int, error)               { return 0, io.EOF }
-func (nowhere) ReadAt([]byte, int64) (int, error)      { return 0, io.EOF }
-func (nowhere) Write(p []byte) (int, error)            { return len(p), nil }
-func (nowhere) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
-func (nowhere) Preallocate(int64, int64) error         { return nil }
-func (nowhere) Stat() (vfs.FileInfo, error)            { return nowhereInfo{}, nil }
-func (nowhere) Sync() error                            { return nil }
-func (nowhere) SyncTo(int64) (bool, error)             { return false, nil }
-func (nowhere) SyncData() error                        { return nil }
-func (nowhere) Prefetch(int64, int64) error            { return nil }
-func (nowhere) Fd() uintptr                            { return vfs.InvalidFd }
-
-type nowhereInfo struct{}
-
-func (nowhereInfo) Name() string           { return "nowhere.log" }
-func (nowhereInfo) Size() int64            { return 0 }
-func (nowhereInfo) Mode() os.FileMode      { return 0o600 }
-func (nowhereInfo) ModTime() time.Time     { return time.Time{} }
-func (nowhereInfo) IsDir() bool            { return false }
-func (nowhereInfo) Sys() any               { return nil }
-func (nowhereInfo) DeviceID() vfs.DeviceID { return vfs.DeviceID{} }

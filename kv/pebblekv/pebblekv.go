@@ -92,7 +92,7 @@ func Open(o Options) (*Store, error) {
 		wake:    make(chan struct{}, 1),
 		watched: make(chan struct{}),
 	}
-	s.health.onDeath = s.flights.kill
+	s.health.onDeath, s.health.log = s.flights.kill, o.Log
 	if err := o.FS.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, mapped(err)
 	}
@@ -105,12 +105,15 @@ func Open(o Options) (*Store, error) {
 		s.room.full.Store(true) // there may still be enough to start with
 	}
 	s.db, err = pebble.Open(o.Dir, s.tuned(o))
+	if cause := s.health.reason(); cause != nil {
+		// Pebble was kept going to get here: see disk.
+		if err == nil {
+			_ = s.db.Close()
+		}
+		err = cause
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("kv: open %s: %w", o.Dir, mapped(err)), lock.Close())
-	}
-	if err := s.health.check(); err != nil {
-		close(s.room.done)
-		return nil, errors.Join(fmt.Errorf("kv: open %s: %w", o.Dir, err), s.db.Close(), lock.Close())
 	}
 	s.room.opened.Store(true)
 	go s.watch()
