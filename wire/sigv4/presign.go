@@ -116,14 +116,15 @@ func (v *Verifier) presignedPayload(r *http.Request, s *scratch, c *claim) (err 
 
 // parseExpires reads X-Amz-Expires, in seconds.
 func parseExpires(s string) (time.Duration, error) {
-	n, err := strconv.ParseInt(s, 10, 64)
+	digits := strings.TrimPrefix(s, "-")
+	n, err := strconv.ParseUint(digits, 10, 64)
 	switch {
-	case err != nil && strings.TrimLeft(s, "0123456789") == "" || n > ExpiresMax:
-		return 0, queryError(Malformed, "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
-	case err != nil:
+	case digits == "" || strings.Trim(digits, "0123456789") != "":
 		return 0, queryError(Malformed, "X-Amz-Expires should be a number")
-	case n < 1:
+	case digits != s || err == nil && n == 0:
 		return 0, queryError(Malformed, "X-Amz-Expires must be non-negative")
+	case err != nil || n > ExpiresMax:
+		return 0, queryError(Malformed, "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
 	}
 	return time.Duration(n) * time.Second, nil
 }

@@ -66,11 +66,11 @@ func (v *Verifier) presignedV2(r *http.Request, s *scratch, path string) (*Resul
 	}
 	// Base64 holds pluses; a client that did not escape them meant them.
 	c.signature = strings.ReplaceAll(c.signature, " ", "+")
-	epoch, err := strconv.ParseInt(expiresText, 10, 64)
-	if err != nil || epoch < 0 || epoch > epochMax {
+	epoch, err := strconv.ParseUint(expiresText, 10, 63)
+	if err != nil || epoch > epochMax {
 		return nil, refuse(errNoDate.Text("Invalid date (should be seconds since epoch): %s", expiresText), Malformed)
 	}
-	ends, now := time.Unix(epoch, 0).UTC(), v.now()
+	ends, now := time.Unix(int64(epoch), 0).UTC(), v.now()
 	if now.After(ends) {
 		return nil, refuse(errExpired.With("Expires", ends.Format(isoDate)).With("ServerTime", now.Format(isoDate)), Expired)
 	}
