@@ -244,3 +244,9 @@ func later(a, b stamp.Stamp) stamp.Stamp {
 	}
 	return a
 }
+
+// objectLockEnabled is what GET answers for a bucket that was made with Object
+// Lock and never given a configuration.
+func objectLockEnabled() ([]byte, error) {
+	return encode(&s3shapes.ObjectLockConfiguration{ObjectLockEnabled: pointer("Enabled")})
+}

@@ -51,7 +51,7 @@ func removePublicAccessBlock() ([]byte, error) {
 	return encode(&s3shapes.PublicAccessBlockConfiguration{})
 }
 
-func answerPublicAccessBlock(stored []byte) ([]byte, error) {
+func answerPublicAccessBlock(_ *Context, stored []byte) ([]byte, error) {
 	var doc s3shapes.PublicAccessBlockConfiguration
 	if err := restxml.Decode(stored, &doc); err != nil {
 		return nil, err

@@ -32,6 +32,8 @@ var targets = []target{
 			"Event",                    // notification: InvalidArgument
 			"FilterRuleName",           // notification: InvalidArgument
 			"BucketLocationConstraint", // InvalidLocationConstraint
+			"Protocol",                 // website: InvalidRequest
+			"BucketLogsPermission",     // logging: AWS takes any permission of ACLs
 			"ObjectStorageClass", "ObjectVersionStorageClass", "ReplicationStatus",
 		},
 		unwrapped: []string{"GetBucketLocationOutput"},

@@ -993,7 +993,7 @@ type QueueConfiguration struct {
 type Redirect struct {
 	HostName             *string `xml:"HostName"`
 	HttpRedirectCode     *string `xml:"HttpRedirectCode"`
-	Protocol             *string `xml:"Protocol" enum:"http,https"`
+	Protocol             *string `xml:"Protocol"`
 	ReplaceKeyPrefixWith *string `xml:"ReplaceKeyPrefixWith"`
 	ReplaceKeyWith       *string `xml:"ReplaceKeyWith"`
 }
@@ -1001,7 +1001,7 @@ type Redirect struct {
 // RedirectAllRequestsTo is the element of the model's shape RedirectAllRequestsTo.
 type RedirectAllRequestsTo struct {
 	HostName string  `xml:"HostName" required:"true"`
-	Protocol *string `xml:"Protocol" enum:"http,https"`
+	Protocol *string `xml:"Protocol"`
 }
 
 // ReplicaModifications is the element of the model's shape ReplicaModifications.
@@ -1177,7 +1177,7 @@ type Tagging struct {
 // TargetGrant is the element of the model's shape TargetGrant.
 type TargetGrant struct {
 	Grantee    *Grantee `xml:"Grantee"`
-	Permission *string  `xml:"Permission" enum:"FULL_CONTROL,READ,WRITE"`
+	Permission *string  `xml:"Permission"`
 }
 
 // TargetObjectKeyFormat is the element of the model's shape TargetObjectKeyFormat.
