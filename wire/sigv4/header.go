@@ -16,7 +16,7 @@ import (
 
 // header verifies V4 in the Authorization header.
 func (v *Verifier) header(r *http.Request, s *scratch, path, auth string) (*Result, error) {
-	c := &claim{kind: Header}
+	c := s.newClaim(Header)
 	if err := v.parseAuthorization(c, auth); err != nil {
 		return nil, err
 	}

@@ -11,7 +11,8 @@ import (
 
 // presigned verifies V4 in the query.
 func (v *Verifier) presigned(r *http.Request, s *scratch, path string) (*Result, error) {
-	c := &claim{kind: Presigned, skip: "X-Amz-Signature"}
+	c := s.newClaim(Presigned)
+	c.skip = "X-Amz-Signature"
 	var alg, credText, expiresText string
 	for _, p := range [...]struct {
 		name string

@@ -27,7 +27,8 @@ func (v *Verifier) headerV2(r *http.Request, s *scratch, path, auth string) (*Re
 	if !ok || accessKey == "" || signature == "" || strings.Contains(signature, ":") {
 		return nil, refuse(awserr.Argument("Authorization", auth, "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature"), Malformed)
 	}
-	c := &claim{kind: HeaderV2, signature: signature}
+	c := s.newClaim(HeaderV2)
+	c.signature = signature
 	c.cred.accessKey = accessKey
 	if err := requestDate(r, c); err != nil {
 		return nil, err
@@ -52,7 +53,7 @@ func (v *Verifier) presignedV2(r *http.Request, s *scratch, path string) (*Resul
 	if v.RefuseV2 {
 		return nil, refuse(errMechanism, Unsupported)
 	}
-	c := &claim{kind: PresignedV2}
+	c := s.newClaim(PresignedV2)
 	var expiresText string
 	for _, p := range [...]struct {
 		name string

@@ -150,6 +150,13 @@ type scratch struct {
 	sts    []byte
 	hmac   []byte
 	digest [32]byte
+	claim  claim
+}
+
+// newClaim begins a claim in the working memory.
+func (s *scratch) newClaim(kind Kind) *claim {
+	s.claim = claim{kind: kind}
+	return &s.claim
 }
 
 // scratchMax bounds the working memory that is kept for reuse, in bytes.
@@ -163,6 +170,7 @@ func (v *Verifier) get() *scratch {
 }
 
 func (v *Verifier) put(s *scratch) {
+	s.claim = claim{} // holds on to the request's head
 	if cap(s.canon)+cap(s.query.buf)+cap(s.query.params)*24 <= scratchMax {
 		v.scratch.Put(s)
 	}
