@@ -3,6 +3,7 @@ package pebblekv
 import (
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -27,6 +28,10 @@ type disk struct {
 	vfs.FS // the file system below
 	health *health
 	room   *room
+
+	// replayed is the log or manifest that Open reads last, for errors that
+	// don't name it.
+	replayed atomic.Pointer[string]
 }
 
 // kind says what a failure to write a file means.
@@ -127,6 +132,14 @@ func (d *disk) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts .
 	return d.create(kindOf(d.PathBase(name), category), func() (vfs.File, error) {
 		return d.FS.OpenReadWrite(name, category, opts...)
 	})
+}
+
+// Open implements vfs.FS.
+func (d *disk) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	if !d.room.opened.Load() && kindOf(d.PathBase(name), vfs.WriteCategoryUnspecified).must() {
+		d.replayed.Store(&name)
+	}
+	return d.FS.Open(name, opts...)
 }
 
 // OpenDir implements vfs.FS.

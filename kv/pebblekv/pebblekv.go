@@ -104,27 +104,46 @@ func Open(o Options) (*Store, error) {
 	if !s.room.refill() {
 		s.room.full.Store(true) // there may still be enough to start with
 	}
-	s.db, err = pebble.Open(o.Dir, s.tuned(o))
-	if cause := s.health.reason(); cause != nil {
-		// Pebble was kept going to get here: see disk.
-		if err == nil {
-			_ = s.db.Close()
+	d := &disk{FS: o.FS, health: &s.health, room: s.room}
+	if err := s.openDB(o, d); err != nil {
+		err = mapped(err)
+		if name := d.replayed.Load(); name != nil && errors.Is(err, kv.ErrCorrupt) {
+			err = fmt.Errorf("while reading %s: %w", *name, err)
 		}
-		err = cause
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("kv: open %s: %w", o.Dir, mapped(err)), lock.Close())
+		return nil, errors.Join(fmt.Errorf("kv: open %s: %w", o.Dir, err), lock.Close())
 	}
 	s.room.opened.Store(true)
 	go s.watch()
 	return s, nil
 }
 
+// openDB opens Pebble on d.
+func (s *Store) openDB(o Options, d *disk) error {
+	before, err := pebble.Peek(o.Dir, d)
+	if err != nil {
+		return err
+	}
+	p := s.tuned(o)
+	p.FS = d
+	s.db, err = pebble.Open(o.Dir, p)
+	if err == nil && (!before.Exists || before.FormatMajorVersion < pebble.FormatNewest) {
+		// The first log of a new folder is in the oldest format, which can't
+		// tell a corrupt middle from the end. This begins another one.
+		err = s.db.Flush()
+	}
+	if cause := s.health.reason(); cause != nil {
+		err = cause // Pebble was kept going to get here: see disk
+	}
+	if err != nil && s.db != nil {
+		_ = s.db.Close()
+	}
+	return err
+}
+
 // tuned gives Pebble's options for many small rows, written by many at once,
 // on a machine with a few cores that mostly serves objects.
 func (s *Store) tuned(o Options) *pebble.Options {
 	p := &pebble.Options{
-		FS:                 &disk{FS: o.FS, health: &s.health, room: s.room},
 		Lock:               s.lock,
 		CacheSize:          o.CacheSize,
 		FormatMajorVersion: pebble.FormatNewest,
