@@ -1,6 +1,7 @@
 package pebblekv
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -115,6 +116,9 @@ func (d *disk) create(k kind, op func() (vfs.File, error)) (vfs.File, error) {
 
 // Create implements vfs.FS.
 func (d *disk) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := d.order(name); err != nil {
+		return nil, err
+	}
 	return d.create(kindOf(d.PathBase(name), category), func() (vfs.File, error) {
 		return d.FS.Create(name, category)
 	})
@@ -174,7 +178,26 @@ func (d *disk) Remove(name string) error {
 	if d.health.failed() {
 		return nil
 	}
+	if err := d.order(name); err != nil {
+		return err
+	}
 	return d.FS.Remove(name)
+}
+
+// order makes the names in a folder durable before one of its markers comes or
+// goes. A marker says which manifest counts. Pebble syncs the folder once, after
+// it has made a manifest, made its marker and removed the last one; a file
+// system that doesn't keep the order of these three could lose the manifest
+// or, worse, both markers, and the folder would look new.
+func (d *disk) order(name string) error {
+	if !strings.HasPrefix(d.PathBase(name), "marker.") || d.health.failed() {
+		return nil
+	}
+	dir, err := d.OpenDir(d.PathDir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // RemoveAll implements vfs.FS.

@@ -43,7 +43,7 @@ func TestFull(t *testing.T) {
 }
 
 func full(t *testing.T, errno unix.Errno) {
-	const limit = 12 << 20
+	const limit = 5 << 20
 	mem := vfs.NewCrashableMem()
 	quota := newQuota(mem, limit, errno)
 	s := open(t, small(quota))

@@ -181,6 +181,32 @@ func TestCorruptLog(t *testing.T) {
 	}
 }
 
+// TestMarkerLost: a folder whose marker is gone isn't taken for a new one.
+func TestMarkerLost(t *testing.T) {
+	mem := vfs.NewMem()
+	s := open(t, small(mem))
+	if err := s.Commit(ctx, &kv.Mutation{Puts: []kv.Pair{row(0)}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	list, err := mem.List("db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range list {
+		if strings.HasPrefix(f, "marker.manifest") {
+			if err := mem.Remove("db/" + f); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := Open(small(mem)); !errors.Is(err, kv.ErrCorrupt) || !strings.Contains(err.Error(), "marker.manifest") {
+		t.Fatalf("Open without a marker: %v", err)
+	}
+}
+
 func change(t *testing.T, fs vfs.FS, name string, f func([]byte)) {
 	t.Helper()
 	in, err := fs.Open(name)

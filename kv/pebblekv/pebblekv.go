@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -123,6 +124,11 @@ func (s *Store) openDB(o Options, d *disk) error {
 	if err != nil {
 		return err
 	}
+	if !before.Exists {
+		if err := vacant(d, o.Dir); err != nil {
+			return err
+		}
+	}
 	p := s.tuned(o)
 	p.FS = d
 	s.db, err = pebble.Open(o.Dir, p)
@@ -138,6 +144,21 @@ func (s *Store) openDB(o Options, d *disk) error {
 		_ = s.db.Close()
 	}
 	return err
+}
+
+// vacant returns kv.ErrCorrupt when a folder without a marker holds rows.
+// Pebble would take it for new and clear it.
+func vacant(fs vfs.FS, dir string) error {
+	list, err := fs.List(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range list {
+		if strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob") || strings.HasSuffix(name, ".log") {
+			return fmt.Errorf("%w: %s is there without a marker.manifest", kv.ErrCorrupt, fs.PathJoin(dir, name))
+		}
+	}
+	return nil
 }
 
 // tuned gives Pebble's options for many small rows, written by many at once,
