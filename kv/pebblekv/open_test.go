@@ -40,11 +40,14 @@ func TestSecondProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err, string(out))
 	}
-	if want := "second: kv: " + dir + " is in use by another process"; !strings.Contains(string(out), want) {
+	if want := "second: kv: open " + dir + ": it is in use by another process"; !strings.Contains(string(out), want) {
 		t.Fatalf("the second process printed %q, want %q", out, want)
 	}
 	if _, err := Open(Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Fatalf("a second Open in this process: %v", err)
+	}
+	if _, err := Open(Options{Dir: filepath.Join(dir, "..", "db")}); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Fatalf("a second Open under another name: %v", err)
 	}
 	if err := s.Commit(ctx, &kv.Mutation{Puts: []kv.Pair{row(0)}}); err != nil {
 		t.Fatal(err)
@@ -60,10 +63,7 @@ func TestSecondProcess(t *testing.T) {
 
 // TestOpenError: what isn't another process isn't called one.
 func TestOpenError(t *testing.T) {
-	_, err := Open(Options{Dir: filepath.Join(t.TempDir(), "no", "parent")})
-	if err != nil {
-		t.Fatal(err) // the parents are made
-	}
+	open(t, Options{Dir: filepath.Join(t.TempDir(), "no", "parent")}) // the parents are made
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -204,6 +204,21 @@ func TestMarkerLost(t *testing.T) {
 	}
 	if _, err := Open(small(mem)); !errors.Is(err, kv.ErrCorrupt) || !strings.Contains(err.Error(), "marker.manifest") {
 		t.Fatalf("Open without a marker: %v", err)
+	}
+}
+
+// TestParentsDurable: a power cut after the first commit leaves the folder
+// there, under parents that were made for it.
+func TestParentsDurable(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	o := Options{FS: mem, Dir: "a/b/c", CacheSize: 1 << 20, Reserve: -1}
+	s := open(t, o)
+	if err := s.Commit(ctx, &kv.Mutation{Puts: []kv.Pair{row(0)}}); err != nil {
+		t.Fatal(err)
+	}
+	o.FS = mem.CrashClone(vfs.CrashCloneCfg{})
+	if _, err := get(open(t, o), row(0).Key); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 type Options struct {
 	// FS is the file system, the machine's own when nil.
 	FS vfs.FS
-	// Dir is the folder, made when it isn't there. The parent is there.
+	// Dir is the folder. It is made when it isn't there, and so are its parents.
 	Dir string
 	// CacheSize is the size of the block cache in bytes: 128 MiB when 0.
 	CacheSize int64
@@ -42,7 +42,6 @@ type Options struct {
 // Store is a folder that is open.
 type Store struct {
 	db      *pebble.DB
-	dir     string
 	lock    *pebble.Lock
 	log     func(string)
 	latches *kv.Latches
@@ -85,8 +84,13 @@ func Open(o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
+	dir, lock, err := enter(o.FS, o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("kv: open %s: %w", o.Dir, mapped(err))
+	}
+	o.Dir = dir
 	s := &Store{
-		dir:     o.Dir,
+		lock:    lock,
 		log:     o.Log,
 		latches: kv.NewLatches(),
 		room:    newRoom(o),
@@ -94,14 +98,6 @@ func Open(o Options) (*Store, error) {
 		watched: make(chan struct{}),
 	}
 	s.health.onDeath, s.health.log = s.flights.kill, o.Log
-	if err := o.FS.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, mapped(err)
-	}
-	lock, err := pebble.LockDirectory(o.Dir, o.FS)
-	if err != nil {
-		return nil, fmt.Errorf("kv: %s is in use by another process: %w", o.Dir, err)
-	}
-	s.lock = lock
 	if !s.room.refill() {
 		s.room.full.Store(true) // there may still be enough to start with
 	}
