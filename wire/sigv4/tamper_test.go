@@ -363,6 +363,26 @@ Authorization: AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=`)
 		{"content type", set("Content-Type", "text/html")},
 	})
 
+	// A bucket by itself may be signed with a slash in path style; under a
+	// virtual host the slash is part of the key.
+	v = verifier(time.Unix(1175139620, 0))
+	slash := url.QueryEscape(signV2("GET\n\n\n1175139620\n/photos/"))
+	bucket := func() *http.Request {
+		return received(t, "GET /photos?AWSAccessKeyId="+docKey+"&Signature="+slash+"&Expires=1175139620 HTTP/1.1\nHost: h")
+	}
+	tamper(t, v, bucket, []mutation{
+		{"escaped slash", target1("/photos", "/photos%2F")},
+		{"key", target1("/photos", "/photos/a")},
+		{"other bucket", target1("/photos", "/photo")},
+	})
+	v.Bucket = func(*http.Request) string { return "photos" }
+	slash = url.QueryEscape(signV2("GET\n\n\n1175139620\n/photos/key/"))
+	r := bucket()
+	target1("/photos", "/key")(r)
+	if res, err := v.Verify(r); err == nil {
+		t.Errorf("another key: accepted as %+v", res)
+	}
+
 	v.RefuseV2 = true
 	_, err := v.Verify(query())
 	wants(t, err, Unsupported, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")

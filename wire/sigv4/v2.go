@@ -123,6 +123,13 @@ func (v *Verifier) proveV2(r *http.Request, s *scratch, path string, c *claim, d
 	if lookup != nil {
 		return nil, lookup
 	}
+	if !same && v.bareBucket(r, path) {
+		// boto signs /bucket/ and sends /bucket, which mean the same.
+		if err := s.stringToSignV2(r, v, path+"/", date, fromQuery); err != nil {
+			return nil, err
+		}
+		same = equalV2(c.signature, secret, s.sts)
+	}
 	if !same {
 		return nil, refuse(errMismatch.With("AWSAccessKeyId", c.cred.accessKey).
 			With("StringToSign", string(s.sts)).
@@ -131,6 +138,13 @@ func (v *Verifier) proveV2(r *http.Request, s *scratch, path string, c *claim, d
 	}
 	return &Result{Kind: c.kind, AccessKey: c.cred.accessKey, SessionToken: c.token, Identity: identity,
 		Service: "s3", PayloadHash: payload, Signature: c.signature, Date: c.date}, nil
+}
+
+// bareBucket tells whether a path is that of a bucket in path style, and
+// nothing else: under a virtual host the same path would be a key.
+func (v *Verifier) bareBucket(r *http.Request, path string) bool {
+	return len(path) > 1 && strings.LastIndexByte(path, '/') == 0 && !strings.Contains(path, "%") &&
+		(v.Bucket == nil || v.Bucket(r) == "")
 }
 
 // equalV2 compares a V2 signature in constant time.
@@ -206,10 +220,10 @@ func (s *scratch) stringToSignV2(r *http.Request, v *Verifier, path, date string
 				if i > 0 {
 					b = append(b, ',')
 				}
-				b = appendFolded(b, value)
+				b = append(b, strings.TrimSpace(value)...) // V2 keeps the spaces within
 			}
 		} else {
-			b = appendFolded(b, q.fold(name))
+			b = append(b, strings.TrimSpace(q.fold(name))...)
 		}
 		b = append(b, '\n')
 	}
