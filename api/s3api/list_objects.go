@@ -89,30 +89,21 @@ func (d *Door) list(rq *Request, in store.ListInput, owners bool, head func(*lis
 	head(l, &in, page)
 	for i := range page.Entries {
 		e := &page.Entries[i]
-		l.Open("Contents")
-		l.name("Key", e.Key)
-		l.object(e)
+		l.Literal("<Contents><Key>")
+		l.text(e.Key)
+		l.Literal("</Key>")
+		l.row(e)
 		if owners {
 			l.account("Owner", e.Owner)
 		}
-		l.Elem("StorageClass", string(e.Class.Or()))
-		l.Close("Contents")
+		l.Literal("<StorageClass>")
+		l.Literal(string(e.Class.Or()))
+		l.Literal("</StorageClass></Contents>")
 	}
 	l.prefixes(page.Prefixes)
 	l.Close("ListBucketResult")
 	rq.Set("X-Amz-Bucket-Region", d.opt.Region)
 	return d.done(rq, http.StatusOK, l)
-}
-
-// object writes what an object and a version have in common.
-func (l *listing) object(e *store.Entry) {
-	l.Time("LastModified", e.Modified)
-	l.Quoted("ETag", e.ETag)
-	if e.ChecksumAlgorithm != "" {
-		l.Elem("ChecksumAlgorithm", string(e.ChecksumAlgorithm))
-		l.Optional("ChecksumType", string(e.ChecksumType))
-	}
-	l.Int("Size", e.Size)
 }
 
 // tokenVersion begins every continuation token.

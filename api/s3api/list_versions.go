@@ -67,7 +67,7 @@ func listObjectVersions(d *Door, rq *Request) error {
 		if e.Marker {
 			l.Time("LastModified", e.Modified)
 		} else {
-			l.object(e)
+			l.row(e)
 			l.Elem("StorageClass", string(e.Class.Or()))
 		}
 		l.account("Owner", e.Owner)

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/farhold/farhold/awserr"
+	"github.com/farhold/farhold/store"
 	"github.com/farhold/farhold/wire/restxml"
 )
 
@@ -46,14 +47,45 @@ func (d *Door) done(rq *Request, status int, l *listing) error {
 
 // name writes an element that holds a key, a prefix or a delimiter.
 func (l *listing) name(elem, value string) {
-	if !l.url || value == "" {
-		l.Elem(elem, value)
+	if value == "" {
+		l.Empty(elem)
+		return
+	}
+	l.Open(elem)
+	l.text(value)
+	l.Close(elem)
+}
+
+// text writes a key, a prefix or a delimiter.
+func (l *listing) text(value string) {
+	if !l.url {
+		l.Text(value)
 		return
 	}
 	l.scratch = appendEncoded(l.scratch[:0], value)
-	l.Open(elem)
 	l.Raw(l.scratch) // nothing in it needs escaping any more
-	l.Close(elem)
+}
+
+// row writes what an object and a version have in common, from the time to the
+// size. Pages hold a thousand of them, so the markup is in few pieces.
+func (l *listing) row(e *store.Entry) {
+	l.Literal("<LastModified>")
+	l.scratch = restxml.AppendTime(l.scratch[:0], e.Modified)
+	l.Raw(l.scratch)
+	l.Literal("</LastModified><ETag>&quot;")
+	l.Text(e.ETag)
+	l.Literal("&quot;</ETag>")
+	if e.ChecksumAlgorithm != "" {
+		l.Literal("<ChecksumAlgorithm>")
+		l.Literal(string(e.ChecksumAlgorithm))
+		l.Literal("</ChecksumAlgorithm>")
+		if e.ChecksumType != "" {
+			l.Literal("<ChecksumType>")
+			l.Literal(string(e.ChecksumType))
+			l.Literal("</ChecksumType>")
+		}
+	}
+	l.Int("Size", e.Size)
 }
 
 // optionalName is name for what is there.
@@ -85,7 +117,9 @@ func (l *listing) account(elem, account string) {
 		l.owner, l.ownerID = account, CanonicalID(account)
 	}
 	l.Open(elem)
-	l.Elem("ID", l.ownerID)
+	l.Literal("<ID>")
+	l.Literal(l.ownerID)
+	l.Literal("</ID>")
 	l.Close(elem)
 }
 
@@ -93,19 +127,30 @@ func (l *listing) account(elem, account string) {
 // for themselves, a blank is a plus sign.
 func appendEncoded(dst []byte, s string) []byte {
 	const hex = "0123456789ABCDEF"
+	start := 0
 	for i := range len(s) {
 		c := s[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.', c == '*', c == '/':
-			dst = append(dst, c)
-		case c == ' ':
+		if listed[c] {
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		start = i + 1
+		if c == ' ' {
 			dst = append(dst, '+')
-		default:
+		} else {
 			dst = append(dst, '%', hex[c>>4], hex[c&15])
 		}
 	}
-	return dst
+	return append(dst, s[start:]...)
 }
+
+// listed tells which bytes stand for themselves in appendEncoded.
+var listed = func() (t [256]bool) {
+	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.*/" {
+		t[c] = true
+	}
+	return t
+}()
 
 // pageSize reads the value of max-keys, max-uploads or max-parts: pageMax when it is not
 // there or greater. camel is the name that AWS uses in one of its texts.

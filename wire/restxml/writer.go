@@ -115,15 +115,41 @@ func (w *Writer) Bool(name string, value bool) {
 // Time writes an element with a time in UTC, to the millisecond.
 func (w *Writer) Time(name string, t time.Time) {
 	w.Open(name)
-	w.buf = t.UTC().AppendFormat(w.buf, TimeFormat)
+	w.buf = AppendTime(w.buf, t)
 	w.Close(name)
 }
+
+// AppendTime appends t as TimeFormat has it. Listings hold a thousand times a
+// page, so it does not read the layout each time; years beyond four digits,
+// which no clock of ours shows, go the long way.
+func AppendTime(dst []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	if year < 0 || year > 9999 {
+		return t.AppendFormat(dst, TimeFormat)
+	}
+	hour, minute, second := t.Clock()
+	dst = appendTwo(appendTwo(dst, year/100), year%100)
+	dst = appendTwo(append(dst, '-'), int(month))
+	dst = appendTwo(append(dst, '-'), day)
+	dst = appendTwo(append(dst, 'T'), hour)
+	dst = appendTwo(append(dst, ':'), minute)
+	dst = appendTwo(append(dst, ':'), second)
+	ms := t.Nanosecond() / 1e6
+	dst = append(dst, '.', byte('0'+ms/100))
+	return append(appendTwo(dst, ms%100), 'Z')
+}
+
+func appendTwo(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
 
 // Text writes escaped text.
 func (w *Writer) Text(value string) { w.buf = appendEscaped(w.buf, value, false) }
 
 // Raw writes bytes that are XML already.
 func (w *Writer) Raw(b []byte) { w.buf = append(w.buf, b...) }
+
+// Literal is Raw for a string: markup that does not change from row to row.
+func (w *Writer) Literal(s string) { w.buf = append(w.buf, s...) }
 
 // plain tells which bytes stand for themselves in text and begin nothing that
 // needs a look.

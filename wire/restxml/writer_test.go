@@ -132,3 +132,15 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 }
+
+func TestAppendTime(t *testing.T) {
+	for _, at := range []time.Time{
+		{}, time.Unix(0, 0), time.Unix(-1, 999e6), time.Date(2026, 2, 28, 23, 59, 59, 999_999_999, time.UTC),
+		time.Date(2024, 2, 29, 1, 2, 3, 4_000_000, time.FixedZone("", 3600)), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
+		time.Date(12345, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC),
+	} {
+		if got, want := string(AppendTime(nil, at)), at.UTC().Format(TimeFormat); got != want {
+			t.Errorf("%v is written %s, want %s", at, got, want)
+		}
+	}
+}
