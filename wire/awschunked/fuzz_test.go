@@ -14,14 +14,13 @@ import (
 // end well without proof; and the outcome depends neither on how the bytes
 // arrive nor on how they are asked for.
 func FuzzReader(f *testing.F) {
-	body := bytes.Repeat([]byte("0123456789"), 2000)
+	body := bytes.Repeat([]byte("0123456789"), 825) // one chunk of the least size and a short one
 	lines := []string{"x-amz-checksum-crc32:NhCmhg=="}
 	f.Add([]byte("5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"), int64(5), byte(0), uint16(3))
 	f.Add([]byte("5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\n\r\n\r\n"), int64(5), byte(0), uint16(1))
 	f.Add([]byte("ffffffffffffffff\r\n"), int64(5), byte(0), uint16(9))
 	f.Add([]byte("140000000\r\n"), int64(5<<30), byte(1), uint16(9))
 	f.Add([]byte("0;chunk-signature="+docSeed+"\r\n\r\n"), int64(0), byte(1), uint16(9))
-	f.Add([]byte(fill(docBody))[:70000], int64(66560), byte(1), uint16(4000))
 	f.Add(encoded(body, 8192, chain(docSeed), false), int64(len(body)), byte(1), uint16(700))
 	f.Add(encoded(body, 8192, chain(docSeed), true, lines...), int64(len(body)), byte(2), uint16(8000))
 	f.Add(encoded(body, 1<<20, nil, true, lines...), int64(len(body)), byte(0), uint16(5))

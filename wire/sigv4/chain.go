@@ -42,6 +42,12 @@ func SigningKey(secret, date, region, service string) [32]byte {
 	return deriveKey(secret, date, region, service)
 }
 
+// String says whose chain it is. It keeps the signing key out of logs.
+func (c Chain) String() string { return "chain of " + c.accessKey }
+
+// GoString is String: %#v must not print secrets either.
+func (c Chain) GoString() string { return c.String() }
+
 // Chunk verifies the signature of the next chunk, whose data have the given
 // digest, and moves on. It is SignatureDoesNotMatch if the signature is another.
 func (c *Chain) Chunk(signature string, sum *[32]byte) error {

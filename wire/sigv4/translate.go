@@ -1,6 +1,9 @@
 package sigv4
 
 import (
+	"fmt"
+	"time"
+
 	"github.com/farhold/farhold/awserr"
 )
 
@@ -58,10 +61,12 @@ func (w *words) translate(err error) error {
 	case Mismatch:
 		return refuse(w.mismatch, why)
 	case WrongScope:
-		// AWS words it as: Credential should be scoped to a valid region.
-		return refuse(w.mismatch.Text("Credential should be scoped to a valid region or service: %s", e.Message), why)
+		if extra("Region") != "" {
+			return refuse(w.mismatch.Text("Credential should be scoped to a valid region."), why)
+		}
+		return refuse(w.mismatch.Text("Credential should be scoped to a valid date, region and service: %s", e.Message), why)
 	case Skewed:
-		return refuse(w.mismatch.Text("Signature expired or not yet current: %s is more than 15 min. from %s", extra("RequestTime"), extra("ServerTime")), why)
+		return refuse(w.mismatch.Text("%s", skewText(extra("RequestTime"), extra("ServerTime"))), why)
 	case Expired:
 		return refuse(w.mismatch.Text("Signature expired: %s is now earlier than %s", extra("Expires"), extra("ServerTime")), why)
 	case NotSigned:
@@ -72,4 +77,18 @@ func (w *words) translate(err error) error {
 		}
 	}
 	return refuse(w.incomplete.Text("%s", e.Message), why)
+}
+
+// skewText is how Query and JSON services say that a request's time is too far
+// from theirs: with the bound that it crossed.
+func skewText(request, server string) string {
+	at, ok := parseLongDate(request)
+	now, err := time.Parse(isoDate, server)
+	switch {
+	case !ok || err != nil:
+		return "Signature expired: " + request
+	case at.Before(now):
+		return fmt.Sprintf("Signature expired: %s is now earlier than %s (%s - 15 min.)", request, now.Add(-SkewMax).Format(longDate), now.Format(longDate))
+	}
+	return fmt.Sprintf("Signature not yet current: %s is still later than %s (%s + 15 min.)", request, now.Add(SkewMax).Format(longDate), now.Format(longDate))
 }

@@ -104,8 +104,8 @@ const (
 type Result struct {
 	Kind         Kind
 	AccessKey    string
-	SessionToken string
-	Identity     any // from Credentials
+	SessionToken string `json:"-"`
+	Identity     any    `json:"-"` // from Credentials
 	// Region and Service are those of the credential scope; V2 has no region.
 	Region, Service string
 	// SignedHeaders is the list as signed: lower case, in order, joined by
@@ -127,6 +127,18 @@ type Result struct {
 	date  string // as signed: 20130524T000000Z
 	scope string
 }
+
+// String says who signed and how. It keeps the signing key and the session
+// token out of logs.
+func (r Result) String() string {
+	if r.Kind == Anonymous {
+		return "anonymous"
+	}
+	return r.Kind.String() + " " + r.AccessKey + " " + r.Region + "/" + r.Service
+}
+
+// GoString is String: %#v must not print secrets either.
+func (r Result) GoString() string { return r.String() }
 
 // Signed tells whether a header, by its lower-case name, was signed.
 func (r *Result) Signed(name string) bool { return listed(r.SignedHeaders, name) }
