@@ -256,22 +256,50 @@ func newInput(rq *Request, b *store.Bucket, key string, h http.Header) (*store.P
 		Owner:  rq.Caller.Account,
 	}
 	if d.tags {
+		if err := rq.may("s3:PutObjectTagging"); err != nil {
+			return nil, err
+		}
 		if in.Tags, err = rule.ParseTagHeader(d.tagging); err != nil {
 			return nil, err
 		}
 	}
 	if d.acl {
+		if err := rq.may("s3:PutObjectAcl"); err != nil {
+			return nil, err
+		}
 		if in.ACL, err = rq.Door.headerACL(rq, b, h); err != nil {
 			return nil, err
 		}
 	}
 	if d.locks {
+		if err := d.mayLock(rq); err != nil {
+			return nil, err
+		}
 		if err := lockHeaders(in, b, d, rq.Door.opt.Now()); err != nil {
 			return nil, err
 		}
 	}
 	in.If, err = writeConditions(h)
 	return in, err
+}
+
+// may tells whether the caller may do something besides what the route asks
+// for, with the object of the request.
+func (rq *Request) may(action string) error {
+	return rq.Door.authorise(rq.Ctx, rq.Caller, action, resourceOf(rq.Bucket, rq.Key), rq.Place.Owner)
+}
+
+// mayLock asks for the permissions that lock headers need.
+func (d *description) mayLock(rq *Request) error {
+	if d.mode != "" || d.until != "" {
+		if err := rq.may("s3:PutObjectRetention"); err != nil {
+			return err
+		}
+	}
+	if d.hold != "" {
+		return rq.may("s3:PutObjectLegalHold")
+	}
+	return nil
 }
 
 // shared values of headers that most answers have.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/rule"
@@ -70,7 +71,10 @@ func (rq *Request) bypass() (bool, error) {
 	if !b.ObjectLock {
 		return false, rule.ErrBypassUnlocked
 	}
-	return strings.EqualFold(v, "true"), nil
+	if !strings.EqualFold(v, "true") {
+		return false, nil
+	}
+	return true, rq.may("s3:BypassGovernanceRetention")
 }
 
 // deleteDocument is the body of DeleteObjects.
@@ -121,21 +125,7 @@ func deleteObjects(d *Door, rq *Request) error {
 	if err != nil {
 		return err
 	}
-	results := make([]deleteResult, len(doc.Objects))
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range min(deleteParallel, len(doc.Objects)) {
-		wg.Go(func() {
-			for i := range next {
-				results[i].Deletion, results[i].err = d.deleteOne(rq, &doc.Objects[i], bypass)
-			}
-		})
-	}
-	for i := range doc.Objects {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
+	results := d.deleteAll(rq, doc.Objects, bypass)
 	if err := rq.Ctx.Err(); err != nil {
 		return err
 	}
@@ -151,7 +141,40 @@ func deleteObjects(d *Door, rq *Request) error {
 
 type deleteResult struct {
 	store.Deletion
-	err error
+	err   error
+	panic any
+}
+
+// deleteAll removes the objects, some at a time, and gives the results in their
+// order.
+func (d *Door) deleteAll(rq *Request, objects []deleteItem, bypass bool) []deleteResult {
+	results := make([]deleteResult, len(objects))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(deleteParallel, len(objects)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(objects)); i = next.Add(1) - 1 {
+				r := &results[i]
+				func() {
+					defer func() { r.panic = recover() }()
+					r.Deletion, r.err = d.deleteOne(rq, &objects[i], bypass)
+				}()
+			}
+		})
+	}
+	wg.Wait()
+	for i := range results {
+		if results[i].panic != nil {
+			panic(results[i].panic) // in the goroutine whose panics the door catches
+		}
+		if err := results[i].err; err != nil && awserr.From(err) == nil {
+			if e := rq.explain(err); e != nil { // nil: the client has gone
+				results[i].err = e
+				d.opt.Log.Error("an object was not deleted", "request", rq.ID, "bucket", rq.Bucket, "code", e.Code, "error", err.Error())
+			}
+		}
+	}
+	return results
 }
 
 // deleteOne removes one of the objects of a DeleteObjects.
@@ -161,6 +184,13 @@ func (d *Door) deleteOne(rq *Request, item *deleteItem, bypass bool) (store.Dele
 	}
 	if item.LastModifiedTime != nil || item.Size != nil {
 		return store.Deletion{}, awserr.ErrNotImplemented
+	}
+	action := "s3:DeleteObject"
+	if item.VersionID != "" {
+		action = "s3:DeleteObjectVersion"
+	}
+	if err := d.authorise(rq.Ctx, rq.Caller, action, resourceOf(rq.Bucket, item.Key), rq.Place.Owner); err != nil {
+		return store.Deletion{}, err
 	}
 	return d.opt.Store.Delete(rq.Ctx, store.DeleteInput{
 		Bucket:           rq.Bucket,

@@ -180,6 +180,7 @@ type reading struct {
 	parts     int  // x-amz-mp-parts-count, or 0
 	sum       s3.Checksum
 	begun     bool
+	gone      bool // the client takes no more
 }
 
 // selectPart chooses the bytes of one part.
@@ -257,7 +258,9 @@ func (a *reading) Write(p []byte) (int, error) {
 	if !a.begun {
 		a.begin()
 	}
-	return a.rq.W.Write(p)
+	n, err := a.rq.W.Write(p)
+	a.gone = a.gone || err != nil
+	return n, err
 }
 
 // sendBody sends the bytes. An error after the first of them is returned to the
@@ -269,6 +272,9 @@ func (a *reading) sendBody(ctx context.Context) error {
 	}
 	defer body.Close()
 	n, err := io.Copy(a, body) // by the body's WriterTo: no buffer in between
+	if a.gone {
+		panic(http.ErrAbortHandler) // nothing is wrong here, and nobody is listening
+	}
 	if err == nil && n != a.span.length {
 		err = fmt.Errorf("s3api: the body of %q ended after %d of %d bytes: %w", a.o.Key, n, a.span.length, io.ErrUnexpectedEOF)
 	}

@@ -487,7 +487,7 @@ func TestVersions(t *testing.T) {
 	}
 	a = w.do("GET", "/bucket/key?versionId="+id, nil)
 	a.want(t, 405, "MethodNotAllowed")
-	if a.header.Get("X-Amz-Delete-Marker") != "true" || a.header.Get("Last-Modified") == "" || a.header.Get("Allow") != "DELETE" || a.element("Method") != "GET" || a.element("ResourceType") != "DeleteMarker" {
+	if a.header.Get("X-Amz-Delete-Marker") != "true" || a.header.Get("Last-Modified") == "" || a.header.Get("Allow") != "DELETE" || a.element("Message") != "The specified method is not allowed against this resource." || a.element("Method") != "GET" || a.element("ResourceType") != "DeleteMarker" {
 		t.Errorf("a named delete marker: %v %s", a.header, a.body)
 	}
 	if a := w.do("HEAD", "/bucket/key?versionId="+id, nil); a.status != 405 || a.body != "" {

@@ -27,6 +27,9 @@ type result struct {
 // waiting, and the body is the document or the error: clients of CopyObject,
 // UploadPartCopy and CompleteMultipartUpload look for it there.
 func (rq *Request) answerSlowly(after time.Duration, work func() result) error {
+	// The body has been read; the deadline that its reading left would end the
+	// connection, and with it the work.
+	rq.setDeadline(false, time.Time{})
 	done := make(chan result, 1)
 	go func() {
 		var r result
