@@ -161,8 +161,10 @@ func vacant(fs vfs.FS, dir string) error {
 // on a machine with a few cores that mostly serves objects.
 func (s *Store) tuned(o Options) *pebble.Options {
 	p := &pebble.Options{
-		Lock:               s.lock,
-		CacheSize:          o.CacheSize,
+		Lock: s.lock,
+		// Pebble takes the tables in memory out of the cache's share: one that is
+		// written, one that is sorted into files, and one kept for reuse.
+		CacheSize:          o.CacheSize + 3*int64(o.MemTableSize),
 		FormatMajorVersion: pebble.FormatNewest,
 		Logger:             &s.health,
 		MemTableSize:       o.MemTableSize,
