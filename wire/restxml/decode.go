@@ -2,6 +2,7 @@ package restxml
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -62,7 +63,7 @@ func (d *decoder) document(root string, v reflect.Value) error {
 			break
 		}
 	}
-	if d.local != root {
+	if string(d.local) != root {
 		return fmt.Errorf("root is %q, not %q", d.local, root)
 	}
 	if err := d.structure(v); err != nil {
@@ -114,7 +115,7 @@ func (d *decoder) structure(v reflect.Value) error {
 		}
 		switch k {
 		case kindText:
-			if err := d.blank(name); err != nil {
+			if err := d.blank(); err != nil {
 				return err
 			}
 		case kindEnd:
@@ -142,7 +143,7 @@ func (d *decoder) structure(v reflect.Value) error {
 }
 
 // complete refuses an element that lacks a required member.
-func (s *schema) complete(name string, met *seen) error {
+func (s *schema) complete(name []byte, met *seen) error {
 	for i := range s.fields {
 		if s.fields[i].required && !met.has(i) {
 			return fmt.Errorf("%q lacks %q", name, s.fields[i].name)
@@ -165,13 +166,13 @@ func (d *decoder) wrapped(f *field, v reflect.Value) error {
 		}
 		switch k {
 		case kindText:
-			if err := d.blank(f.wrapper); err != nil {
+			if err := d.blank(); err != nil {
 				return err
 			}
 		case kindEnd:
 			return nil
 		case kindStart:
-			if d.local != f.name {
+			if string(d.local) != f.name {
 				return fmt.Errorf("unknown element %q in %q", d.local, f.wrapper)
 			}
 			if err := d.value(f, v); err != nil {
@@ -227,10 +228,10 @@ func ignorable(a attr) error {
 }
 
 // blank refuses text between elements.
-func (d *decoder) blank(name string) error {
+func (d *decoder) blank() error {
 	for _, c := range d.text {
 		if !isSpace(c) {
-			return fmt.Errorf("text in %q", name)
+			return errors.New("text between elements")
 		}
 	}
 	return nil

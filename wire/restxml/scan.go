@@ -19,7 +19,11 @@ const (
 )
 
 // attr is an attribute that is not a namespace declaration.
-type attr struct{ space, local, value string }
+type attr struct {
+	space string
+	local []byte
+	value string
+}
 
 // binding is a namespace declaration in force.
 type binding struct{ prefix, space string }
@@ -38,7 +42,7 @@ type scanner struct {
 
 	// The token last read.
 	space string // namespace of a start tag
-	local string
+	local []byte // its local name
 	attrs []attr
 	text  []byte // decoded; valid until the next token
 	ended bool   // the start tag was self-closing: its end comes next
@@ -313,7 +317,7 @@ func (s *scanner) readStart() error {
 			return err
 		}
 		for _, b := range s.attrs {
-			if b.space == space && b.local == local {
+			if b.space == space && bytes.Equal(b.local, local) {
 				return fmt.Errorf("attribute %q twice", local)
 			}
 		}
@@ -324,24 +328,23 @@ func (s *scanner) readStart() error {
 
 // resolve turns a raw name into a namespace and a local name. Attributes
 // without a prefix have no namespace; elements then have the default one.
-func (s *scanner) resolve(name []byte, colon int, element bool) (space, local string, err error) {
-	prefix := ""
-	local = string(name)
+func (s *scanner) resolve(name []byte, colon int, element bool) (space string, local []byte, err error) {
+	prefix, local := []byte(nil), name
 	if colon >= 0 {
-		prefix, local = local[:colon], local[colon+1:]
+		prefix, local = name[:colon], name[colon+1:]
 	} else if !element {
 		return "", local, nil
 	}
-	if prefix == "xml" {
+	if string(prefix) == "xml" {
 		return "http://www.w3.org/XML/1998/namespace", local, nil
 	}
 	for i := len(s.bound) - 1; i >= 0; i-- {
-		if s.bound[i].prefix == prefix {
+		if s.bound[i].prefix == string(prefix) {
 			return s.bound[i].space, local, nil
 		}
 	}
-	if prefix != "" {
-		return "", "", fmt.Errorf("prefix %q is not bound", prefix)
+	if len(prefix) > 0 {
+		return "", nil, fmt.Errorf("prefix %q is not bound", prefix)
 	}
 	return "", local, nil
 }

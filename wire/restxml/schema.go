@@ -126,13 +126,13 @@ func newSchema(t reflect.Type) *schema {
 }
 
 // element finds the field that an element of that name fills.
-func (s *schema) element(name string) int {
+func (s *schema) element(name []byte) int {
 	for i := range s.fields {
 		f := &s.fields[i]
 		if f.attr {
 			continue
 		}
-		if f.wrapper == name || f.wrapper == "" && f.name == name && i != s.chardata {
+		if f.wrapper == string(name) || f.wrapper == "" && f.name == string(name) && i != s.chardata {
 			return i
 		}
 	}
@@ -143,7 +143,7 @@ func (s *schema) element(name string) int {
 func (s *schema) attribute(a attr) int {
 	for i := range s.fields {
 		f := &s.fields[i]
-		if f.attr && f.name == a.local && f.xsi == (a.space == InstanceNamespace) && (f.xsi || a.space == "") {
+		if f.attr && f.name == string(a.local) && f.xsi == (a.space == InstanceNamespace) && (f.xsi || a.space == "") {
 			return i
 		}
 	}
