@@ -184,6 +184,24 @@ func TestDecodeBounds(t *testing.T) {
 	}
 }
 
+// A schema that could nest for ever is bounded by the reader.
+func TestDecodeDepth(t *testing.T) {
+	type nest struct {
+		XMLName struct{}   `xml:"N"`
+		N       *nestInner `xml:"N"`
+	}
+	for depth, ok := range map[int]bool{depthMax: true, depthMax + 1: false} {
+		body := strings.Repeat("<N>", depth) + strings.Repeat("</N>", depth)
+		if err := Decode([]byte(body), &nest{}); (err == nil) != ok {
+			t.Errorf("depth %d: %v", depth, err)
+		}
+	}
+}
+
+type nestInner struct {
+	N *nestInner `xml:"N"`
+}
+
 func TestDecodeRefusesProgramErrors(t *testing.T) {
 	for name, f := range map[string]func(){
 		"value":    func() { Decode(nil, document{}) },
