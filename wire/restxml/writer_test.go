@@ -31,11 +31,12 @@ func TestWriter(t *testing.T) {
 }
 
 // Each character that XML 1.0 has comes back as it was, and no two characters
-// look alike.
+// look alike. Between the edges of the ranges, every 61st stands for the rest.
 func TestWriterReadsBack(t *testing.T) {
 	met := map[string]rune{}
 	for r := rune(0); r <= 0x11000; r++ {
-		if r >= 0xD800 && r < 0xE000 {
+		edge := r < 0x300 || r > 0xD700 && r < 0xE100 || r > 0xFE00 && r < 0x10100
+		if r >= 0xD800 && r < 0xE000 || !edge && r%61 != 0 {
 			continue
 		}
 		w := NewWriter(nil)
