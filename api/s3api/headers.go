@@ -33,18 +33,16 @@ var (
 // description is what request headers say about an object to be made: what
 // PutObject, CreateMultipartUpload, CopyObject and the browser form share.
 type description struct {
-	system   []s3.Header
-	meta     []s3.Header
-	class    s3.StorageClass
-	tagging  string
-	tags     bool // tagging was given
-	redirect bool // a website redirect was given
-	sse      bool // an encryption was given
-	acl      bool // a canned ACL or a grant was given
-	mode     string
-	until    string
-	hold     string
-	locks    bool // one of the three was given
+	system  []s3.Header
+	meta    []s3.Header
+	class   s3.StorageClass
+	tagging string
+	tags    bool // tagging was given
+	acl     bool // a canned ACL or a grant was given
+	mode    string
+	until   string
+	hold    string
+	locks   bool // one of the three was given
 }
 
 // describe reads headers in one pass over the map, because requests for small
@@ -79,7 +77,6 @@ func describe(h http.Header) (*description, error) {
 			if err := checkRedirect(v); err != nil {
 				return nil, err
 			}
-			d.redirect = true
 			d.add(name, v)
 		case "X-Amz-Storage-Class":
 			d.class = s3.StorageClass(v)
@@ -129,7 +126,6 @@ func describe(h http.Header) (*description, error) {
 	if err := checkMetadata(d.meta); err != nil {
 		return nil, err
 	}
-	d.sse = sse != ""
 	return &d, checkSSE(sse, sseKey)
 }
 

@@ -38,7 +38,7 @@ func TestDescribe(t *testing.T) {
 	if got := fmt.Sprint(d.meta); got != "[{ant a,b} {word ä} {zebra z}]" {
 		t.Errorf("metadata %s", got)
 	}
-	if d.class != s3.StandardIA || !d.sse || !d.redirect || d.tags || d.locks || d.acl {
+	if d.class != s3.StandardIA || d.tags || d.locks || d.acl {
 		t.Errorf("%+v", d)
 	}
 	d, err = describe(headersOf("Content-Encoding", "aws-chunked"))
