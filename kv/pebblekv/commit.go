@@ -81,14 +81,20 @@ func (s *Store) apply(m *kv.Mutation, held *kv.Held) (err error) {
 	}
 	f := flightPool.Get().(*flight)
 	s.flights.begin(f, m)
-	s.views.drop() // after begin, which keeps it from being shared again
 	err = s.db.ApplyNoSyncWait(batch, pebble.Sync)
-	s.flights.applied.Add(1)
-	held.Unlock()
 	if err != nil {
+		held.Unlock()
 		s.health.die(err)
 		return s.health.check()
 	}
+	s.flights.applied.Add(1)
+	for i := range m.Puts {
+		s.renew(stripeOf(m.Puts[i].Key), m.Puts[i].Key, value(m.Puts[i].Value), f.ticket)
+	}
+	for _, k := range m.Deletes {
+		s.renew(stripeOf(k), k, nil, f.ticket)
+	}
+	held.Unlock()
 	if err := batch.SyncWait(); err != nil {
 		s.health.die(err)
 		return s.health.check()
@@ -99,6 +105,14 @@ func (s *Store) apply(m *kv.Mutation, held *kv.Held) (err error) {
 	s.flights.end(f)
 	flightPool.Put(f)
 	return batch.Close()
+}
+
+// value tells an empty value from absence.
+func value(v []byte) []byte {
+	if v == nil {
+		return []byte{}
+	}
+	return v
 }
 
 // batchSize is a little more than what m takes in the log.
@@ -113,25 +127,32 @@ func batchSize(m *kv.Mutation) int {
 	return n
 }
 
-// verify returns kv.ErrConflict unless every guard holds.
-func (s *Store) verify(guards []kv.Guard) error {
+// verify returns kv.ErrConflict unless every guard holds. Latches are held on
+// their keys: every commit that wrote one is visible, and none is under way.
+func (s *Store) verify(guards []kv.Guard) (err error) {
+	var it *pebble.Iterator
+	defer func() {
+		if it != nil {
+			err = errors.Join(err, mapped(it.Close()))
+		}
+	}()
 	for i := range guards {
 		g := &guards[i]
-		v, closer, err := s.db.Get(g.Key)
-		if errors.Is(err, pebble.ErrNotFound) {
-			if g.Want != nil {
-				return conflict(g.Key)
+		stripe := stripeOf(g.Key)
+		last := s.flights.stripes[stripe].Load()
+		v, ok := s.recall(stripe, g.Key, last)
+		if !ok {
+			if it == nil {
+				if it, err = s.db.NewIter(&pointReads); err != nil {
+					return mapped(err)
+				}
 			}
-			continue
+			if v, err = find(it, g.Key); err != nil {
+				return err
+			}
+			s.remember(stripe, g.Key, v, last)
 		}
-		if err != nil {
-			return mapped(err)
-		}
-		same := g.Want != nil && bytes.Equal(v, g.Want)
-		if err := closer.Close(); err != nil {
-			return mapped(err)
-		}
-		if !same {
+		if (v == nil) != (g.Want == nil) || !bytes.Equal(v, g.Want) {
 			return conflict(g.Key)
 		}
 	}

@@ -1,7 +1,6 @@
 package pebblekv
 
 import (
-	"bytes"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -225,6 +224,16 @@ func touches(m *kv.Mutation, spans []kv.Span) bool {
 	return false
 }
 
+// visible gives a ticket up to which every commit is visible by now.
+func (fl *flights) visible() uint64 {
+	// In this order: when the two agree, nothing was being applied in between.
+	applied := fl.applied.Load()
+	if issued := fl.issued.Load(); applied == issued {
+		return issued
+	}
+	return fl.settled.Load() // all of these are visible, and more may be
+}
+
 // age is how long the oldest commit has been under way, or 0.
 func (fl *flights) age() time.Duration {
 	fl.mu.Lock()
@@ -233,14 +242,4 @@ func (fl *flights) age() time.Duration {
 		return 0
 	}
 	return time.Since(fl.oldest.begun)
-}
-
-// reached is the part of span that a scan has looked at when it stops at key.
-func reached(span kv.Span, key []byte) kv.Span {
-	if span.Reverse {
-		span.Low = bytes.Clone(key)
-	} else {
-		span.High = append(append(make([]byte, 0, len(key)+1), key...), 0)
-	}
-	return span
 }

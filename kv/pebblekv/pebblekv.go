@@ -46,7 +46,7 @@ type Store struct {
 	log     func(string)
 	latches *kv.Latches
 	flights flights
-	views   views
+	rows    rows
 	health  health
 	room    *room
 	wake    chan struct{}
@@ -207,7 +207,7 @@ func (s *Store) tuned(o Options) *pebble.Options {
 // Barrier implements kv.Store. It syncs nothing itself: every commit asks for
 // a sync of its own, so there is only to wait for those under way.
 func (s *Store) Barrier(ctx context.Context) error {
-	if s.isClosed() {
+	if s.health.closed.Load() {
 		return kv.ErrClosed
 	}
 	if s.hasty {
@@ -230,12 +230,9 @@ func (s *Store) Close() error {
 	s.health.closed.Store(true)
 	close(s.room.done)
 	<-s.watched
-	s.views.drop()
 	err := s.db.Close()
 	if s.health.failed() {
 		err = nil // the commits that it struck were told
 	}
 	return errors.Join(err, s.lock.Close())
 }
-
-func (s *Store) isClosed() bool { return s.health.closed.Load() }

@@ -3,94 +3,21 @@ package pebblekv
 import (
 	"bytes"
 	"context"
-	"errors"
 	"iter"
-	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/farhold/farhold/kv"
 )
 
-// views hands out Pebble snapshots. Making and closing one takes the mutex of
-// the whole engine, so all who ask between two commits share one.
-type views struct {
-	mu  sync.Mutex
-	now *view
-}
-
-type view struct {
-	snap *pebble.Snapshot
-	at   uint64 // the last ticket when it was made; all of them were visible
-	refs int    // under views.mu
-}
-
-// Snapshot implements kv.Store.
-func (s *Store) Snapshot(ctx context.Context) (kv.Snapshot, error) {
-	if err := context.Cause(ctx); err != nil {
-		return nil, err
-	}
-	if s.isClosed() {
-		return nil, kv.ErrClosed
-	}
-	return &snapshot{store: s, view: s.take()}, nil
-}
-
-// take gives a view of everything committed so far.
-//
-// A view is shared while no ticket is issued after it was made, and only if
-// every earlier ticket was visible by then. Without the second half, one
-// reader could see a commit whose ticket is older than the view, and a later
-// reader, given the view, could miss it.
-func (s *Store) take() *view {
-	vs := &s.views
-	vs.mu.Lock()
-	defer vs.mu.Unlock()
-	if v := vs.now; v != nil && v.at == s.flights.issued.Load() {
-		v.refs++
-		return v
-	}
-	applied := s.flights.applied.Load()
-	issued := s.flights.issued.Load()
-	v := &view{snap: s.db.NewSnapshot(), at: issued, refs: 1}
-	if applied == issued {
-		vs.dropLocked()
-		v.refs++
-		vs.now = v
-	}
-	return v
-}
-
-// drop ends the sharing of the present view: a view that nobody asks for must
-// not keep Pebble from discarding old rows.
-func (vs *views) drop() {
-	vs.mu.Lock()
-	vs.dropLocked()
-	vs.mu.Unlock()
-}
-
-func (vs *views) dropLocked() {
-	if v := vs.now; v != nil {
-		vs.now = nil
-		vs.releaseLocked(v)
-	}
-}
-
-func (vs *views) release(v *view) {
-	vs.mu.Lock()
-	vs.releaseLocked(v)
-	vs.mu.Unlock()
-}
-
-func (vs *views) releaseLocked(v *view) {
-	if v.refs--; v.refs == 0 {
-		_ = v.snap.Close() // only ever nil
-	}
-}
-
+// snapshot is a view through a Pebble iterator. A Pebble snapshot would do as
+// well, but making and ending one takes the mutex of the whole engine and four
+// times as long, and its reads don't use the filters of the last level: a key
+// that isn't there, as in every first PUT, would cost a block.
 type snapshot struct {
 	store *Store
-	view  *view
+	view  *pebble.Iterator
+	asOf  uint64 // every commit up to this ticket is in the view
 
 	// What was read, for Settled: the stripes of keys, and spans.
 	n     int
@@ -99,20 +26,58 @@ type snapshot struct {
 	spans []kv.Span
 }
 
+// Snapshot implements kv.Store.
+func (s *Store) Snapshot(ctx context.Context) (kv.Snapshot, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	if s.health.closed.Load() {
+		return nil, kv.ErrClosed
+	}
+	v := &snapshot{store: s, asOf: s.flights.visible()}
+	var err error
+	if v.view, err = s.db.NewIter(&pointReads); err != nil {
+		return nil, mapped(err)
+	}
+	return v, nil
+}
+
+// pointReads are the options of a view. It has no bounds; scans clone it.
+var pointReads = pebble.IterOptions{UseL6Filters: true}
+
 func (s *snapshot) Get(key []byte) ([]byte, error) {
-	s.note(stripeOf(key))
-	v, closer, err := s.view.snap.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
+	stripe := stripeOf(key)
+	s.note(stripe)
+	if v, ok := s.store.recall(stripe, key, s.asOf); ok {
+		if v == nil {
+			return nil, kv.ErrNotFound
+		}
+		return append(make([]byte, 0, len(v)), v...), nil
+	}
+	v, err := find(s.view, key)
+	if err != nil {
+		return nil, err
+	}
+	s.store.remember(stripe, key, v, s.asOf)
+	if v == nil {
 		return nil, kv.ErrNotFound
 	}
+	return append(make([]byte, 0, len(v)), v...), nil
+}
+
+// find gives the value of key, valid until it is used again, or nil.
+func find(it *pebble.Iterator, key []byte) ([]byte, error) {
+	if !it.SeekPrefixGE(key) {
+		return nil, mapped(it.Error())
+	}
+	v, err := it.ValueAndErr()
 	if err != nil {
 		return nil, mapped(err)
 	}
-	value := append(make([]byte, 0, len(v)), v...)
-	if err := closer.Close(); err != nil {
-		return nil, mapped(err)
+	if v == nil {
+		v = []byte{}
 	}
-	return value, nil
+	return v, nil
 }
 
 func (s *snapshot) note(stripe uint16) {
@@ -135,7 +100,7 @@ func (s *snapshot) Scan(span kv.Span) iter.Seq2[kv.Pair, error] {
 		if len(o.LowerBound) == 0 {
 			o.LowerBound = nil // Pebble wants no bound rather than an empty one
 		}
-		it, err := s.view.snap.NewIter(&o)
+		it, err := s.view.Clone(pebble.CloneOptions{IterOptions: &o})
 		if err != nil {
 			yield(kv.Pair{}, mapped(err))
 			return
@@ -165,6 +130,16 @@ func (s *snapshot) Scan(span kv.Span) iter.Seq2[kv.Pair, error] {
 	}
 }
 
+// reached is the part of span that a scan has looked at when it stops at key.
+func reached(span kv.Span, key []byte) kv.Span {
+	if span.Reverse {
+		span.Low = bytes.Clone(key)
+	} else {
+		span.High = append(append(make([]byte, 0, len(key)+1), key...), 0)
+	}
+	return span
+}
+
 // Settled implements kv.Snapshot. Nothing is in flight at most times, which
 // costs two loads to see.
 func (s *snapshot) Settled(ctx context.Context) error {
@@ -187,7 +162,7 @@ func (s *snapshot) Settled(ctx context.Context) error {
 
 func (s *snapshot) Close() {
 	if s.view != nil {
-		s.store.views.release(s.view)
+		_ = s.view.Close() // repeats the error of the last read
 		s.view = nil
 	}
 }
