@@ -67,7 +67,13 @@ func (s *snapshot) Get(key []byte) ([]byte, error) {
 
 // find gives the value of key, valid until it is used again, or nil.
 func find(it *pebble.Iterator, key []byte) ([]byte, error) {
-	if !it.SeekPrefixGE(key) {
+	found := false
+	if len(key) > 0 {
+		found = it.SeekPrefixGE(key)
+	} else { // Pebble looks at the first byte of a prefix, in some builds
+		found = it.First() && len(it.Key()) == 0
+	}
+	if !found {
 		return nil, mapped(it.Error())
 	}
 	v, err := it.ValueAndErr()
