@@ -121,4 +121,9 @@ type Mutation struct {
 	// may add a little itself (a note for the collector of blobs, say). A full
 	// engine lets it use its reserve.
 	Frees bool
+	// Visible, when it isn't nil, is called by Commit, at most once and before
+	// it returns, when readers see the mutation and later commits of its keys
+	// stand behind it. It need not be durable then: UpdateLatched hands over
+	// its latches here.
+	Visible func()
 }

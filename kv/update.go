@@ -37,6 +37,30 @@ type Jitterer interface {
 // included. A commit's own sync sees to that when there is one: what was
 // visible before it precedes it in the engine's log.
 func Update(ctx context.Context, s Store, fn func(tx *Tx) error) error {
+	return update(ctx, s, nil, fn)
+}
+
+// UpdateLatched is Update for rows that many write at once: it holds l on keys,
+// so that those who hold it too come one after the other instead of running fn
+// in vain. It hands over as soon as its commit is visible, not when it is
+// durable, so that writers of one row share syncs.
+func UpdateLatched(ctx context.Context, s Store, l *Latches, keys [][]byte, fn func(tx *Tx) error) error {
+	held, err := l.Lock(ctx, keys...)
+	if err != nil {
+		return err
+	}
+	locked := true
+	unlock := func() {
+		if locked {
+			locked = false
+			held.Unlock()
+		}
+	}
+	defer unlock()
+	return update(ctx, s, unlock, fn)
+}
+
+func update(ctx context.Context, s Store, visible func(), fn func(tx *Tx) error) error {
 	tx := txs.Get().(*Tx)
 	defer tx.free()
 	for try := range updateTries {
@@ -45,7 +69,7 @@ func Update(ctx context.Context, s Store, fn func(tx *Tx) error) error {
 				return err
 			}
 		}
-		conflict, err := tx.run(ctx, s, try, fn)
+		conflict, err := tx.run(ctx, s, try, visible, fn)
 		if !conflict {
 			return err
 		}
@@ -82,7 +106,7 @@ func pause(ctx context.Context, s Store, try int) error {
 var txs = sync.Pool{New: func() any { return new(Tx) }}
 
 // run is one try. It reports whether there was a conflict.
-func (tx *Tx) run(ctx context.Context, s Store, try int, fn func(tx *Tx) error) (bool, error) {
+func (tx *Tx) run(ctx context.Context, s Store, try int, visible func(), fn func(tx *Tx) error) (bool, error) {
 	snap, err := s.Snapshot(ctx)
 	if err != nil {
 		return false, err
@@ -105,6 +129,8 @@ func (tx *Tx) run(ctx context.Context, s Store, try int, fn func(tx *Tx) error) 
 	case len(tx.writes) == 0:
 		return false, snap.Settled(ctx)
 	}
-	err = s.Commit(ctx, tx.mutation())
+	m := tx.mutation()
+	m.Visible = visible
+	err = s.Commit(ctx, m)
 	return errors.Is(err, ErrConflict), err
 }

@@ -68,24 +68,33 @@ func (s *Store) Commit(ctx context.Context, m *kv.Mutation) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
+	applied, err := s.commit(m)
+	if applied && m.Visible != nil {
+		m.Visible()
+	}
+	return err
+}
+
+// commit reports whether m was applied, which it may be in spite of an error.
+func (s *Store) commit(m *kv.Mutation) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return kv.ErrClosed
+		return false, kv.ErrClosed
 	}
 	f := s.failLocked(OpCommit)
 	if f.Err != nil && !f.Apply {
-		return f.Err
+		return false, f.Err
 	}
 	for i := range m.Guards {
 		g := &m.Guards[i]
 		v := s.tree.get(g.Key)
 		if (v == nil) != (g.Want == nil) || !bytes.Equal(v, g.Want) {
-			return fmt.Errorf("%w: %.200q", kv.ErrConflict, g.Key)
+			return false, fmt.Errorf("%w: %.200q", kv.ErrConflict, g.Key)
 		}
 	}
 	if s.conflict > 0 && len(m.Guards) > 0 && s.random.Float64() < s.conflict {
-		return fmt.Errorf("%w: injected", kv.ErrConflict)
+		return false, fmt.Errorf("%w: injected", kv.ErrConflict)
 	}
 	for i := range m.Puts {
 		p := &m.Puts[i]
@@ -100,7 +109,7 @@ func (s *Store) Commit(ctx context.Context, m *kv.Mutation) error {
 		default:
 		}
 	}
-	return f.Err
+	return true, f.Err
 }
 
 // Barrier implements kv.Store: there is nothing to wait for.

@@ -45,6 +45,9 @@ func (s *Store) Commit(ctx context.Context, m *kv.Mutation) error {
 	}
 	if m.Empty() {
 		held.Unlock()
+		if m.Visible != nil {
+			m.Visible()
+		}
 		return s.settleGuards(ctx, m.Guards)
 	}
 	if err := s.admit(m); err != nil {
@@ -95,6 +98,9 @@ func (s *Store) apply(m *kv.Mutation, held *kv.Held) (err error) {
 		s.renew(stripeOf(k), k, nil, f.ticket)
 	}
 	held.Unlock()
+	if m.Visible != nil {
+		m.Visible()
+	}
 	if err := batch.SyncWait(); err != nil {
 		s.health.die(err)
 		return s.health.check()
