@@ -41,6 +41,9 @@ func (s *Store) Commit(ctx context.Context, m *kv.Mutation) error {
 	}
 	if err := s.verify(m.Guards); err != nil {
 		held.Unlock()
+		if errors.Is(err, kv.ErrConflict) {
+			s.counts.conflicts.Add(1)
+		}
 		return err
 	}
 	if m.Empty() {

@@ -33,7 +33,8 @@ type Options struct {
 	// is full: 64 MiB when 0, none when negative. The store also counts as full
 	// when less than half of this is left beside it.
 	Reserve int64
-	// Log, when it isn't nil, is told about what goes wrong in the background.
+	// Log, when it isn't nil, is told what goes wrong in the background. It is
+	// called under the engine's mutex: it must be quick and not use the store.
 	Log func(message string)
 
 	poll time.Duration // between looks at the disk: a second when 0
@@ -50,6 +51,7 @@ type Store struct {
 	health  health
 	room    *room
 	wake    chan struct{}
+	counts  counts
 	stalled atomic.Bool   // the log takes no commits at present
 	watched chan struct{} // closed when watch has returned
 
@@ -184,11 +186,18 @@ func (s *Store) tuned(o Options) *pebble.Options {
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
 	}
 	p.EventListener = &pebble.EventListener{
-		BackgroundError: func(err error) { s.log("kv: background work failed: " + err.Error()) },
+		BackgroundError: func(err error) {
+			if s.counts.failed() {
+				s.log("kv: background work failed: " + err.Error())
+			}
+		},
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
 			s.log(fmt.Sprintf("kv: corrupt: %s: %v", i.Path, i.Details))
 		},
-		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { s.log("kv: writes wait: " + i.Reason) },
+		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
+			s.counts.stalls.Add(1)
+			s.log("kv: writes wait: " + i.Reason)
+		},
 	}
 	p.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
 	p.TargetFileSizes[0] = 4 << 20
