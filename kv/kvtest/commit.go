@@ -192,6 +192,28 @@ func getIsOwned(t *testing.T, s kv.Store) {
 	want(t, string(b), "value")
 }
 
+// visible: the hook runs once, before Commit returns, when readers see the
+// mutation, and it may read the store and commit to it.
+func visible(t *testing.T, s kv.Store) {
+	calls := 0
+	m := &kv.Mutation{Puts: []kv.Pair{{Key: []byte("a"), Value: []byte("1")}}}
+	m.Visible = func() {
+		calls++
+		want(t, get(t, s, "a"), "1")
+		put(t, s, "a", "2")
+	}
+	must(t, s.Commit(ctx, m))
+	if calls != 1 {
+		t.Fatalf("Visible was called %d times", calls)
+	}
+	want(t, get(t, s, "a"), "2")
+	m = &kv.Mutation{
+		Guards:  []kv.Guard{{Key: []byte("a")}},
+		Visible: func() { t.Error("Visible was called for a mutation that conflicts") },
+	}
+	is(t, s.Commit(ctx, m), kv.ErrConflict)
+}
+
 func wake(t *testing.T, s kv.Store) {
 	drain := func() bool {
 		select {

@@ -20,7 +20,7 @@ func writeSkew(t *testing.T, s kv.Store) {
 		a, b := fmt.Appendf(nil, "a%d", round), fmt.Appendf(nil, "b%d", round)
 		var wg sync.WaitGroup
 		claim := func(mine, other []byte) {
-			must(t, kv.Update(ctx, s, func(tx *kv.Tx) error {
+			if err := kv.Update(ctx, s, func(tx *kv.Tx) error {
 				if _, err := tx.Get(other); err == nil {
 					return nil // taken by the other
 				} else if !errors.Is(err, kv.ErrNotFound) {
@@ -28,7 +28,9 @@ func writeSkew(t *testing.T, s kv.Store) {
 				}
 				tx.Put(mine, []byte("on call"))
 				return nil
-			}))
+			}); err != nil {
+				t.Error(err)
+			}
 		}
 		wg.Go(func() { claim(a, b) })
 		wg.Go(func() { claim(b, a) })

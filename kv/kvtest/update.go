@@ -337,3 +337,34 @@ func updateConcurrent(t *testing.T, s kv.Store) {
 		t.Fatalf("the counters add up to %d, want %d", total, workers*rounds)
 	}
 }
+
+// updateLatched adds to one counter from several goroutines that all hold a
+// latch on it: nobody ever conflicts.
+func updateLatched(t *testing.T, s kv.Store) {
+	l := kv.NewLatches()
+	keys := [][]byte{[]byte("n"), []byte("other")}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 25 {
+				err := kv.UpdateLatched(ctx, s, l, keys, func(tx *kv.Tx) error {
+					if tx.Try() != 0 {
+						t.Error("a writer conflicted under a latch")
+					}
+					v, err := tx.Get(keys[0])
+					if err != nil && !errors.Is(err, kv.ErrNotFound) {
+						return err
+					}
+					n, _ := strconv.Atoi(string(v))
+					tx.Put(keys[0], strconv.AppendInt(nil, int64(n+1), 10))
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	want(t, get(t, s, "n"), "200")
+}
