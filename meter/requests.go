@@ -13,8 +13,7 @@ type Requests struct {
 	flight  *Gauge
 }
 
-// NewRequests makes the families of the door named service (such as "s3") of
-// a region.
+// NewRequests makes the families.
 func NewRequests(r *Registry) *Requests {
 	return &Requests{
 		count:   r.Counter("farhold_requests_total", "Requests answered, by region, service, operation and HTTP status.", "region", "service", "operation", "status"),
@@ -25,12 +24,15 @@ func NewRequests(r *Registry) *Requests {
 	}
 }
 
-// Begin notes that a request came; End that it was answered.
+// Begin notes that a request came, End that it is over.
 func (q *Requests) Begin() { q.flight.Add(1) }
 
-// End counts an answer. in and out are body bytes.
-func (q *Requests) End(region, service, operation string, status int, in, out int64, took time.Duration) {
-	q.flight.Add(-1)
+// End notes that a request is over.
+func (q *Requests) End() { q.flight.Add(-1) }
+
+// Count counts an answer of a door, named service (such as "s3"), of a region.
+// in and out are body bytes.
+func (q *Requests) Count(region, service, operation string, status int, in, out int64, took time.Duration) {
 	q.count.With(region, service, operation, statusText(status)).Inc()
 	q.latency.With(region, service, operation).Observe(took.Seconds())
 	if in > 0 {

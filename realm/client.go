@@ -24,8 +24,9 @@ type unreachableError struct {
 func (e *unreachableError) Error() string { return "realm: asking " + e.region + ": " + e.err.Error() }
 func (e *unreachableError) Unwrap() error { return e.err }
 
-// ask puts a question to another region.
-func ask[A any](ctx context.Context, d Dialer, region, path string, q any, timeout time.Duration) (*A, error) {
+// Ask puts a question that Answer mounts to another region and waits for the
+// answer, at most for timeout.
+func Ask[A any](ctx context.Context, d Dialer, region, path string, q any, timeout time.Duration) (*A, error) {
 	if d == nil {
 		return nil, &unreachableError{region, errors.New("no way to other regions")}
 	}
@@ -73,7 +74,7 @@ func ask[A any](ctx context.Context, d Dialer, region, path string, q any, timeo
 // askHome puts a question about a name to home, here or elsewhere.
 func (r *Realm) askHome(ctx context.Context, path string, q nameQuestion) (*nameAnswer, error) {
 	q.Epoch = r.table.position().Epoch
-	a, err := ask[nameAnswer](ctx, r.opt.Peers, r.opt.Home, path, q, r.opt.AskTimeout)
+	a, err := Ask[nameAnswer](ctx, r.opt.Peers, r.opt.Home, path, q, r.opt.AskTimeout)
 	if err != nil {
 		return nil, err
 	}

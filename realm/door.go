@@ -80,15 +80,15 @@ type bucketAnswer struct {
 
 // Mount puts the realm's paths on the region's peer door.
 func (r *Realm) Mount(m *PeerMux) {
-	handle(m, pathBucket, r.answerBucket)
-	handle(m, pathFeed, func(ctx context.Context, from string, q feedQuestion) (*feedAnswer, error) {
+	Answer(m, pathBucket, r.answerBucket)
+	Answer(m, pathFeed, func(ctx context.Context, from string, q feedQuestion) (*feedAnswer, error) {
 		if r.home == nil {
 			return nil, errNotHome
 		}
 		wait := min(time.Duration(q.WaitMS)*time.Millisecond, 30*time.Second)
 		return r.home.poll(ctx, from, q.History, Position{q.Epoch, q.Seq}, wait, r.closed)
 	})
-	handle(m, pathTable, func(ctx context.Context, _ string, q tableQuestion) (*tableAnswer, error) {
+	Answer(m, pathTable, func(ctx context.Context, _ string, q tableQuestion) (*tableAnswer, error) {
 		if r.home == nil {
 			return nil, errNotHome
 		}
@@ -96,19 +96,19 @@ func (r *Realm) Mount(m *PeerMux) {
 		rows, more, err := r.table.scan(ctx, q.Kind, q.Key, feedPage)
 		return &tableAnswer{History: hd.history, Epoch: hd.pos.Epoch, Seq: hd.pos.Seq, Rows: rows, More: more}, err
 	})
-	handle(m, pathName, r.names(func(ctx context.Context, _ string, q nameQuestion) (Position, error) {
+	Answer(m, pathName, r.names(func(ctx context.Context, _ string, q nameQuestion) (Position, error) {
 		if n, ok := r.table.name(q.Name); ok {
 			return r.table.position(), &heldError{*n}
 		}
 		return r.table.position(), nil
 	}))
-	handle(m, pathClaim, r.names(func(ctx context.Context, from string, q nameQuestion) (Position, error) {
+	Answer(m, pathClaim, r.names(func(ctx context.Context, from string, q nameQuestion) (Position, error) {
 		return r.home.claim(ctx, from, q.Name, q.UID, q.Owner)
 	}))
-	handle(m, pathConfirm, r.names(func(ctx context.Context, from string, q nameQuestion) (Position, error) {
+	Answer(m, pathConfirm, r.names(func(ctx context.Context, from string, q nameQuestion) (Position, error) {
 		return r.home.confirm(ctx, from, q.Name, q.UID)
 	}))
-	handle(m, pathRelease, r.names(func(ctx context.Context, from string, q nameQuestion) (Position, error) {
+	Answer(m, pathRelease, r.names(func(ctx context.Context, from string, q nameQuestion) (Position, error) {
 		return r.home.release(ctx, from, q.Name, q.UID)
 	}))
 }
@@ -170,8 +170,9 @@ func (r *Realm) lookHere(ctx context.Context, name string) (*bucketAnswer, error
 	return &bucketAnswer{UID: uid, Exists: ok, Busy: busy}, nil
 }
 
-// handle mounts an answer to a question of JSON.
-func handle[Q, A any](m *PeerMux, path string, f func(ctx context.Context, from string, q Q) (A, error)) {
+// Answer mounts the answer to a question that travels as JSON, as a POST of at
+// most 8 MiB, on a peer door. An error becomes an HTTP status with its text.
+func Answer[Q, A any](m *PeerMux, path string, f func(ctx context.Context, from string, q Q) (A, error)) {
 	m.Handle("POST "+path, func(w http.ResponseWriter, req *http.Request, from string) {
 		var q Q
 		if err := json.NewDecoder(io.LimitReader(req.Body, messageMax)).Decode(&q); err != nil {

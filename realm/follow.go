@@ -17,7 +17,7 @@ func (r *Realm) FollowStep(ctx context.Context) (again time.Time, err error) {
 	hd := r.table.headNow()
 	wait := max(r.opt.PollWait, 0)
 	q := feedQuestion{History: hd.history, Epoch: hd.pos.Epoch, Seq: hd.pos.Seq, WaitMS: wait.Milliseconds()}
-	a, err := ask[feedAnswer](ctx, r.opt.Peers, r.opt.Home, pathFeed, q, wait+r.opt.AskTimeout)
+	a, err := Ask[feedAnswer](ctx, r.opt.Peers, r.opt.Home, pathFeed, q, wait+r.opt.AskTimeout)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -75,7 +75,7 @@ func (r *Realm) copyTables(ctx context.Context) error {
 	var start *tableAnswer
 	q := tableQuestion{}
 	for {
-		a, err := ask[tableAnswer](ctx, r.opt.Peers, r.opt.Home, pathTable, q, r.opt.AskTimeout)
+		a, err := Ask[tableAnswer](ctx, r.opt.Peers, r.opt.Home, pathTable, q, r.opt.AskTimeout)
 		if err != nil {
 			return err
 		}

@@ -84,5 +84,5 @@ func (r *Realm) look(ctx context.Context, region, name string) (*bucketAnswer, e
 	if region == r.opt.Region {
 		return r.lookHere(ctx, name)
 	}
-	return ask[bucketAnswer](ctx, r.opt.Peers, region, pathBucket, nameQuestion{Name: name}, r.opt.AskTimeout)
+	return Ask[bucketAnswer](ctx, r.opt.Peers, region, pathBucket, nameQuestion{Name: name}, r.opt.AskTimeout)
 }

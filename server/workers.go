@@ -1,0 +1,111 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/farhold/farhold/realm"
+	"github.com/farhold/farhold/store"
+	"github.com/farhold/farhold/work"
+	"github.com/farhold/farhold/work/replication"
+	"github.com/farhold/farhold/work/replication/peer"
+)
+
+// openWorkers lets run what happens after the answer.
+func (r *Region) openWorkers(context.Context, Parts) error {
+	failures := r.meter.Counter("farhold_step_failures_total", "Steps of background work that failed, by region and work.", "region", "work")
+	r.runner = work.NewRunner(func(name string, err error) {
+		failures.With(r.cfg.Region, name).Inc()
+		r.log.Warn("background work failed and will be tried again", "work", name, "error", err)
+	})
+	r.onClose(func() error { return r.runner.Stop(context.Background()) })
+	r.runner.Go("realm-follow", work.Func(r.realm.FollowStep), nil, work.Pace{Idle: time.Minute, BackoffMax: time.Second})
+	r.runner.Go("realm-sweep", work.Func(r.realm.SweepStep), nil, work.Pace{})
+	r.runner.Go("store-sweep", work.More(r.store.SweepStep), nil, work.Pace{Gap: 10 * time.Millisecond})
+	r.runner.Go("store-fold", work.More(r.store.FoldStep), nil, work.Pace{Gap: 10 * time.Millisecond, Idle: time.Second})
+	if r.cfg.Realm.File != "" && r.realm.IsHome() {
+		r.runner.Go("realm-file", &realmFile{r: r}, nil, work.Pace{Idle: 2 * time.Second})
+	}
+	r.replication.start()
+	r.collect()
+	return nil
+}
+
+// shipping is the workers that replicate to each region of the realm.
+type shipping struct {
+	r *Region
+
+	mu      sync.Mutex
+	started bool
+	list    []realm.RegionInfo
+	links   map[string]*replication.Link
+}
+
+// regions is told of the realm's regions, now and whenever they change.
+func (s *shipping) regions(list []realm.RegionInfo) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = list
+	if s.started {
+		s.run()
+	}
+}
+
+func (s *shipping) start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started = true
+	s.run()
+}
+
+// run lets workers run for each region that has none yet: one for each shard
+// of each lane, so that large bodies and failing keys hold nobody else up.
+func (s *shipping) run() {
+	r := s.r
+	done := r.meter.Counter("farhold_replication_attempts_total", "Attempts to replicate that ended, by source and destination region and result.", "region", "destination", "result")
+	bytes := r.meter.Counter("farhold_replication_bytes_total", "Bytes of objects that arrived.", "region", "destination")
+	lag := r.meter.Histogram("farhold_replication_lag_seconds", "Time from a change at the source until its destination has it.", latencies(), "region", "destination")
+	for _, i := range s.list {
+		if s.links[i.Name] != nil {
+			continue
+		}
+		link := &replication.Link{}
+		s.links[i.Name] = link
+		var transport replication.Transport = &peer.Client{Dialer: r.peers}
+		if i.Name == r.cfg.Region {
+			transport = replication.Local{Region: r.cfg.Region, Store: r.store}
+		}
+		observe := func(t *store.Task, result store.Result, took time.Duration) {
+			done.With(r.cfg.Region, t.Region, resultName(result)).Inc()
+			if result == store.ResultDone {
+				bytes.With(r.cfg.Region, t.Region).Add(uint64(max(t.Size, 0)))
+				lag.With(r.cfg.Region, t.Region).Observe(took.Seconds())
+			}
+		}
+		for _, lane := range []store.Lane{store.LaneSmall, store.LaneLarge} {
+			for shard := range uint8(store.Shards) {
+				w := replication.NewWorker(replication.Options{
+					Region: i.Name, Lane: lane, Shard: shard, Store: r.store, Transport: transport,
+					Clock: r.clock, Link: link, Log: r.log, Observe: observe,
+				})
+				r.runner.Go(fmt.Sprintf("replicate-%s", i.Name), w, r.store.Wake(i.Name, lane, shard), work.Pace{BackoffMax: 5 * time.Second})
+			}
+		}
+	}
+}
+
+func resultName(r store.Result) string {
+	switch r {
+	case store.ResultDone:
+		return "done"
+	case store.ResultRetry:
+		return "retry"
+	case store.ResultFail:
+		return "failed"
+	case store.ResultGone:
+		return "gone"
+	}
+	return "unknown"
+}
