@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"sort"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -119,6 +121,155 @@ func faulty(bad func(int64, errorfs.Op) bool) (died bool, ops int64, err error) 
 	return died, ops, nil
 }
 
+// TestCrashAnywhere cuts the power before each operation on the disk, from the
+// making of the folder on, with unsynced names and bytes kept at random: the
+// store opens, and what was acknowledged by then is there.
+func TestCrashAnywhere(t *testing.T) {
+	type crash struct {
+		fs    vfs.FS
+		acked int64
+		op    string
+	}
+	var (
+		acked   atomic.Int64
+		mu      sync.Mutex
+		crashes []crash
+	)
+	mem := vfs.NewCrashableMem()
+	n := 0
+	fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() != errorfs.OpIsWrite {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		n++
+		kept := []int{0, 50, 50, 50}
+		if os.Getenv("FARHOLD_THOROUGH") == "" {
+			kept = kept[:2]
+		}
+		for i, percent := range kept {
+			known := acked.Load()
+			clone := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(uint64(n), uint64(i)))})
+			crashes = append(crashes, crash{clone, known, fmt.Sprint("operation ", n, " on ", op.Path, ", ", percent, "% kept")})
+		}
+		return nil
+	}))
+	o := Options{FS: fs, Dir: "a/db", MemTableSize: 64 << 10, CacheSize: 1 << 20, Reserve: -1}
+	for range 2 {
+		s, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 40 {
+			i := int(acked.Load())
+			if err := s.Commit(ctx, &kv.Mutation{Puts: []kv.Pair{row(i)}}); err != nil {
+				t.Fatal(err)
+			}
+			acked.Add(1)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d crashes", len(crashes))
+	for _, c := range crashes {
+		o.FS = c.fs
+		s, err := Open(o)
+		if err != nil {
+			t.Fatalf("before %s: %v", c.op, err)
+		}
+		for i := range int(c.acked) {
+			if v, err := get(s, row(i).Key); err != nil || !bytes.Equal(v, row(i).Value) {
+				t.Fatalf("before %s: row %d of %d acknowledged: %v", c.op, i, c.acked, err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestDeadDisk: a dead store changes nothing that the next Open looks at.
+func TestDeadDisk(t *testing.T) {
+	mem := vfs.NewMem()
+	s := open(t, small(mem))
+	if err := s.Commit(ctx, &kv.Mutation{Puts: []kv.Pair{row(0)}}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := mem.List("db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.health.die(errInjected)
+	d := &disk{FS: mem, health: &s.health, room: s.room}
+	for _, name := range list {
+		if err := errors.Join(d.Remove("db/"+name), d.RemoveAll("db/"+name), d.Rename("db/"+name, "db/x"), d.Link("db/"+name, "db/y")); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, name := range []string{"db/000099.log", "db/MANIFEST-000099", "db/marker.manifest.000099.MANIFEST-000099"} {
+		f, err := d.Create(name, vfs.WriteCategoryUnspecified)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := f.Write([]byte("bytes")); n != 5 || err != nil {
+			t.Errorf("a write to %s: %d, %v", name, n, err)
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+	after, err := mem.List("db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sort.Strings(list)
+	sort.Strings(after)
+	if fmt.Sprint(list) != fmt.Sprint(after) {
+		t.Errorf("the folder had %v and has %v", list, after)
+	}
+}
+
+// TestManifestFails: the manifest can't be written when a table is, and the
+// rows that were in memory and in the log are still there afterwards.
+func TestManifestFails(t *testing.T) {
+	var broken atomic.Bool
+	mem := vfs.NewMem()
+	fs, _ := failing(mem, func(_ int64, op errorfs.Op) bool {
+		return broken.Load() && strings.Contains(op.Path, "MANIFEST")
+	})
+	s := open(t, small(fs))
+	broken.Store(true)
+	acked := 0
+	for !s.health.failed() {
+		if err := s.Commit(ctx, &kv.Mutation{Puts: []kv.Pair{row(acked)}}); err == nil {
+			acked++
+		} else if !errors.Is(err, kv.ErrClosed) {
+			t.Fatal(err)
+		}
+	}
+	for range 20 { // flushes go on in memory
+		if err := s.db.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range acked {
+		if _, err := get(s, row(i).Key); err != nil {
+			t.Fatalf("row %d in the dead store: %v", i, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, small(mem))
+	for i := range acked {
+		if _, err := get(s, row(i).Key); err != nil {
+			t.Fatalf("row %d of %d: %v", i, acked, err)
+		}
+	}
+}
+
 // TestSyncFails: the commit whose sync failed is unknown, everything after it is
 // refused, and nobody is told what isn't durable.
 func TestSyncFails(t *testing.T) {
@@ -229,6 +380,8 @@ func TestSyncHangs(t *testing.T) {
 		{"the span", func(v kv.Snapshot) { walk(v, kv.Prefix([]byte("row/")), 0) }, true},
 		{"the span up to before it", func(v kv.Snapshot) { walk(v, kv.Prefix([]byte("row/")), 1) }, false},
 		{"the span up to it", func(v kv.Snapshot) { walk(v, kv.Prefix([]byte("row/")), 2) }, true},
+		{"the span from after the deleted row up to it", func(v kv.Snapshot) { walk(v, kv.Span{Low: row(2).Key}, 1) }, true},
+		{"the span from the end, stopped at it", func(v kv.Snapshot) { walk(v, kv.Span{Low: row(2).Key, Reverse: true}, 1) }, true},
 		{"the span from the end", func(v kv.Snapshot) { walk(v, kv.Span{Low: row(0).Key, Reverse: true}, 1) }, true},
 	} {
 		v, err := s.Snapshot(ctx)
