@@ -14,8 +14,12 @@ import (
 	shapes "github.com/farhold/farhold/wire/shapes/s3"
 )
 
-// opCreateBucket is the one operation on a bucket that need not exist.
-const opCreateBucket = "CreateBucket"
+const (
+	// opCreateBucket is the one operation on a bucket that need not exist.
+	opCreateBucket = "CreateBucket"
+	// opBucketLocation is the one that any region answers.
+	opBucketLocation = "GetBucketLocation"
+)
 
 // usEast1 is the region whose rules are older than the others': it has no
 // location constraint, and making one's own bucket again is no error there.
@@ -190,15 +194,13 @@ func deleteBucket(d *Door, rq *Request) error {
 	return rq.Empty(http.StatusNoContent)
 }
 
-// getBucketLocation names the region as a constraint: us-east-1 has none.
-func getBucketLocation(d *Door, rq *Request) error {
-	if _, err := rq.LoadBucket(); err != nil {
-		return err
-	}
+// getBucketLocation names the bucket's region as a constraint: us-east-1 has
+// none.
+func getBucketLocation(_ *Door, rq *Request) error {
 	w := restxml.NewWriter(nil)
 	w.OpenNS("LocationConstraint", restxml.Namespace)
-	if d.opt.Region != usEast1 {
-		w.Text(d.opt.Region)
+	if rq.Place.Region != usEast1 {
+		w.Text(rq.Place.Region)
 	}
 	w.Close("LocationConstraint")
 	return rq.XML(http.StatusOK, w)

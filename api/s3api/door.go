@@ -47,6 +47,10 @@ type Options struct {
 	Verifier *sigv4.Verifier
 	Hosts    Hosts // base names for virtual-hosted style
 	Strict   bool  // turn Farhold's two exceptions to AWS's rules off
+	// Versioning asks another region for the versioning state of a bucket, for
+	// the checks of a replication configuration. It may be nil: then buckets of
+	// other regions are taken to be versioned.
+	Versioning func(ctx context.Context, region, bucket string) (string, error)
 	// Now gives the time for expiry and skew; nil means time.Now.
 	Now func() time.Time
 	// Log takes what went wrong on our side, with the request's ID; nil drops it.

@@ -140,6 +140,7 @@ type world struct {
 	server *httptest.Server
 	realm  *fakeRealm
 	store  *store.Store
+	blobs  *memblob.Store // to make operations fail
 	log    *bytes.Buffer
 	region string
 }
@@ -164,7 +165,7 @@ func newRegion(t testing.TB, f *fakeRealm, region string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, realm: f, store: s, log: &bytes.Buffer{}, region: region}
+	w := &world{t: t, realm: f, store: s, blobs: blobs, log: &bytes.Buffer{}, region: region}
 	hosts := Hosts{"localhost", "s3.amazonaws.com", "s3." + region + ".amazonaws.com"}
 	w.door = New(Options{
 		Region: region, Store: s, Realm: f, Hosts: hosts,
@@ -232,7 +233,7 @@ func (w *world) request(method, target string, body []byte, headers ...string) *
 		w.t.Fatal(err)
 	}
 	path, query, _ := strings.Cut(target, "?")
-	r.URL.Opaque = "//" + r.URL.Host + path
+	r.URL.Opaque = path
 	r.URL.RawQuery = query
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header[http.CanonicalHeaderKey(headers[i])] = append(r.Header[http.CanonicalHeaderKey(headers[i])], headers[i+1])
@@ -257,6 +258,10 @@ func (w *world) signAs(r *http.Request, body []byte, key, secret string, at time
 		hash = v
 	}
 	r.Header.Set("X-Amz-Content-Sha256", hash)
+	// The signer wants to see the host in an opaque URL; the wire must not.
+	path := r.URL.Opaque
+	r.URL.Opaque = "//" + r.URL.Host + path
+	defer func() { r.URL.Opaque = path }()
 	err := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).
 		SignHTTP(r.Context(), aws.Credentials{AccessKeyID: key, SecretAccessKey: secret}, r, hash, "s3", w.region, at)
 	if err != nil {
@@ -275,6 +280,9 @@ type answer struct {
 // send sends a request and reads the answer, without following redirects.
 func (w *world) send(r *http.Request) answer {
 	w.t.Helper()
+	// The signer wants the host in front of the path; on the wire it would be
+	// an absolute URI.
+	r.URL.Opaque = strings.TrimPrefix(r.URL.Opaque, "//"+r.URL.Host)
 	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := c.Do(r)
 	if err != nil {

@@ -68,7 +68,12 @@ func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter 
 
 // document answers with XML.
 func (rq *Request) document(status int, body []byte) error {
-	rq.Set("Content-Type", "application/xml")
+	return rq.body(status, "application/xml", body)
+}
+
+// body answers with a body that is at hand.
+func (rq *Request) body(status int, contentType string, body []byte) error {
+	rq.Set("Content-Type", contentType)
 	rq.Set("Content-Length", strconv.Itoa(len(body)))
 	rq.out.WriteHeader(status)
 	if rq.R.Method == http.MethodHead {

@@ -113,7 +113,7 @@ func routes() []Route {
 		{Op: opCreateBucket, Method: put, Level: LevelBucket, Action: "s3:CreateBucket", Body: bodyDocument, Handler: createBucket},
 		{Op: "HeadBucket", Method: head, Level: LevelBucket, Action: "s3:ListBucket", Handler: headBucket},
 		{Op: "DeleteBucket", Method: del, Level: LevelBucket, Action: "s3:DeleteBucket", Handler: deleteBucket},
-		{Op: "GetBucketLocation", Method: get, Level: LevelBucket, Sub: "location", Action: "s3:GetBucketLocation", Handler: getBucketLocation},
+		{Op: opBucketLocation, Method: get, Level: LevelBucket, Sub: "location", Action: "s3:GetBucketLocation", Handler: getBucketLocation},
 		{Op: "GetBucketAcl", Method: get, Level: LevelBucket, Sub: "acl", Action: "s3:GetBucketAcl", Handler: getBucketACL},
 		{Op: "PutBucketAcl", Method: put, Level: LevelBucket, Sub: "acl", Action: "s3:PutBucketAcl", Body: bodyDocument, Handler: putBucketACL},
 		{Op: "GetBucketPolicyStatus", Method: get, Level: LevelBucket, Sub: "policyStatus", Action: "s3:GetBucketPolicyStatus", Handler: getBucketPolicyStatus},

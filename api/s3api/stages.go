@@ -106,7 +106,7 @@ func (d *Door) route(rq *Request) error {
 }
 
 // locate checks that the bucket is here and whose it is. CreateBucket has none
-// yet.
+// yet, and where a bucket is any region may tell.
 func (d *Door) locate(rq *Request) error {
 	if rq.Bucket == "" || rq.Op == opCreateBucket {
 		return nil
@@ -117,7 +117,7 @@ func (d *Door) locate(rq *Request) error {
 		return err
 	case !ok:
 		return store.ErrNoSuchBucket.With("BucketName", rq.Bucket)
-	case place.Region != d.opt.Region:
+	case place.Region != d.opt.Region && rq.Op != opBucketLocation:
 		return d.elsewhere(rq.Bucket, place.Region)
 	}
 	rq.Place = place
