@@ -13,9 +13,10 @@ import (
 const stripesMax = 1024
 
 // Latches is a table of reader-writer locks that keys hash to. Engines hold
-// one in front of guard checks; a caller holds another of its own around
-// "read, then commit" of a hot key, so that writers of that key queue up
-// instead of conflicting. Two keys may share a stripe, which costs time only.
+// one in front of guard checks; a caller has another of its own around "read,
+// then commit" of a hot key, so that writers of that key queue up instead of
+// conflicting. UpdateLatched does that without holding on over the sync, as
+// Lock around Update would. Two keys may share a stripe, which costs time only.
 //
 // Several keys are locked in the order of their stripes, and every stripe
 // serves its waiters first come, first served, so that nobody deadlocks or

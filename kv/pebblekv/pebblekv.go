@@ -1,5 +1,32 @@
 // Package pebblekv is kv on Pebble, a log-structured merge tree in one folder
 // of the local disk: the engine of a region with a single node.
+//
+// # Commits
+//
+// A commit takes latches on its keys, checks its guards, puts its batch into
+// Pebble's log and memory, gives the latches back, and waits for the log's
+// next sync, which it shares with every commit that arrived meanwhile. Its
+// batch is visible to others before that sync. Snapshot.Settled and Barrier
+// wait for what isn't durable: see flights.
+//
+// # When the disk fails
+//
+// A write or sync of the log or manifest that fails ends the store's promises:
+// see health. It is opened again to go on. Tables that can't be written are
+// tried again, once a second.
+//
+// # When the disk is full
+//
+// A full store refuses what grows (kv.ErrFull) and goes on with the rest from
+// a reserve: see room. It resumes by itself. Commits that were under way when
+// even the reserve ran out wait for space.
+//
+// # When the disk lies
+//
+// Changed bytes in a table are found by its checksums when they are read, and
+// changed bytes in the log when it is replayed, unless they lie behind its last
+// sync but one: there they can't be told from a write that a crash cut short.
+// Both are kv.ErrCorrupt with the name of the file.
 package pebblekv
 
 import (
