@@ -188,7 +188,8 @@ func (l *loop) follow(counters []counter, done <-chan struct{}) <-chan []int64 {
 	}
 	go func() { // Ends when done is closed, which run waits for.
 		var series []int64
-		start, base := time.Now(), sum()
+		start, first := time.Now(), sum() // What was done before is warm-up.
+		base := first
 		ticks := time.NewTicker(progressEvery)
 		defer ticks.Stop()
 		for second := start.Add(time.Second); ; {
@@ -200,14 +201,17 @@ func (l *loop) follow(counters []counter, done <-chan struct{}) <-chan []int64 {
 					base, second = n, second.Add(time.Second)
 				}
 				if l.progress != nil && l.duration > 0 {
-					l.progress(l.phase, min(int64(now.Sub(start)), int64(l.duration)), int64(l.duration), n, true)
+					l.progress(l.phase, min(int64(now.Sub(start)), int64(l.duration)), int64(l.duration), n-first, true)
 				} else if l.progress != nil {
-					l.progress(l.phase, n, 0, n, false)
+					l.progress(l.phase, n-first, 0, n-first, false)
 				}
 			case <-done:
 				if l.progress != nil {
-					n := sum()
-					l.progress(l.phase, max(int64(l.duration), n), max(int64(l.duration), n), n, l.duration > 0)
+					n, whole := sum()-first, int64(l.duration)
+					if l.duration == 0 {
+						whole = n
+					}
+					l.progress(l.phase, whole, whole, n, l.duration > 0)
 				}
 				out <- series
 				return

@@ -30,7 +30,7 @@ type benchBars struct {
 	all   *mpb.Progress
 	bar   *mpb.Bar
 	phase string
-	note  atomic.Value // string behind the bar; read while mu is held elsewhere
+	note  *atomic.Pointer[string] // text behind the bar, which the display reads without mu
 	start time.Time
 	total int64
 }
@@ -40,26 +40,34 @@ func (b *benchBars) tell(phase string, done, total, ops int64, timed bool) {
 	defer b.mu.Unlock()
 	if b.bar == nil || phase != b.phase {
 		b.finish()
-		b.note.Store("")
+		note := new(atomic.Pointer[string])
+		note.Store(new(string))
+		b.note = note
 		b.phase, b.start = phase, time.Now()
 		b.bar = b.all.AddBar(0,
 			mpb.PrependDecorators(decor.Name(phase, decor.WC{C: decor.DindentRight | decor.DextraSpace})),
 			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
-				return b.note.Load().(string)
+				return *note.Load()
 			})))
 	}
 	b.total = total
-	rate := float64(ops) / max(time.Since(b.start).Seconds(), .001)
+	seconds := time.Since(b.start).Seconds()
+	if timed {
+		seconds = time.Duration(done).Seconds()
+	}
+	rate := benchThousands(int64(float64(ops) / max(seconds, .1)))
+	var text string
 	switch {
 	case timed && ops == 0:
-		b.note.Store(fmt.Sprintf(" %.0f of %.0f s", time.Duration(done).Seconds(), time.Duration(total).Seconds()))
+		text = fmt.Sprintf(" %.1f of %.1f s", time.Duration(done).Seconds(), time.Duration(total).Seconds())
 	case timed:
-		b.note.Store(fmt.Sprintf(" %.0f of %.0f s, %s/s", time.Duration(done).Seconds(), time.Duration(total).Seconds(), benchThousands(int64(rate))))
+		text = fmt.Sprintf(" %.1f of %.1f s, %s/s", time.Duration(done).Seconds(), time.Duration(total).Seconds(), rate)
 	case total > 0:
-		b.note.Store(fmt.Sprintf(" %s of %s, %s/s", benchThousands(done), benchThousands(total), benchThousands(int64(rate))))
+		text = fmt.Sprintf(" %s of %s, %s/s", benchThousands(done), benchThousands(total), rate)
 	default:
-		b.note.Store(fmt.Sprintf(" %s, %s/s", benchThousands(done), benchThousands(int64(rate))))
+		text = fmt.Sprintf(" %s, %s/s", benchThousands(done), rate)
 	}
+	b.note.Store(&text)
 	b.bar.SetTotal(total, false)
 	b.bar.SetCurrent(done)
 }
