@@ -139,18 +139,6 @@ func (l Layout) add(r *Realm, n NewRegion, now time.Time) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	ca, err := l.loadCA(FileRealmCA, fileRealmCK)
-	if err != nil {
-		return err
-	}
-	cert, key, err := ca.IssuePeer(r.Name, n.Name, now)
-	if err != nil {
-		return err
-	}
-	caPEM, err := os.ReadFile(l.at(FileRealmCA))
-	if err != nil {
-		return err
-	}
 	root, err := LoadCredentials(l.at(FileRoot))
 	if err != nil {
 		return err
@@ -161,12 +149,7 @@ func (l Layout) add(r *Realm, n NewRegion, now time.Time) error {
 		Peer:   Peer{Listen: n.Peer, Cert: FilePeer, Key: FilePeerKey, CA: FileRealmCA},
 		Hosts:  n.Hosts,
 	}
-	if err := errors.Join(
-		WriteFile(filepath.Join(dir, FilePeer), cert, 0o644),
-		WriteFile(filepath.Join(dir, FilePeerKey), key, 0o600),
-		WriteFile(filepath.Join(dir, FileRealmCA), caPEM, 0o644),
-		l.writeRoot(dir, root),
-	); err != nil {
+	if err := errors.Join(l.writePeer(dir, r.Name, n.Name, now), l.writeRoot(dir, root)); err != nil {
 		return err
 	}
 	if n.TLS {
@@ -180,6 +163,28 @@ func (l Layout) add(r *Realm, n NewRegion, now time.Time) error {
 	}
 	r.Regions = append(r.Regions, n.info())
 	return l.writeRealm(r)
+}
+
+// writePeer makes the certificate by which a region is known to its peers, and
+// puts that of the realm's authority beside it.
+func (l Layout) writePeer(dir, name, region string, now time.Time) error {
+	ca, err := l.loadCA(FileRealmCA, fileRealmCK)
+	if err != nil {
+		return err
+	}
+	cert, key, err := ca.IssuePeer(name, region, now)
+	if err != nil {
+		return err
+	}
+	caPEM, err := os.ReadFile(l.at(FileRealmCA))
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		WriteFile(filepath.Join(dir, FilePeerKey), key, 0o600),
+		WriteFile(filepath.Join(dir, FilePeer), cert, 0o644),
+		WriteFile(filepath.Join(dir, FileRealmCA), caPEM, 0o644),
+	)
 }
 
 // writeRealm writes the realm's file into every region's folder that is still

@@ -220,12 +220,17 @@ func (r *Realm) IsHome() bool { return r.home != nil }
 func (r *Realm) Position() Position { return r.table.position() }
 
 // Infos lists the regions: as home has published them, and those of this
-// region's own configuration that home has not.
+// region's own configuration that home has not. Where home is, the own
+// configuration says: a home that has moved can't tell.
 func (r *Realm) Infos() []RegionInfo {
 	list := r.table.regions()
 	for _, i := range r.opt.Regions {
-		if !slices.ContainsFunc(list, func(j RegionInfo) bool { return i.Name == j.Name }) {
+		at := slices.IndexFunc(list, func(j RegionInfo) bool { return i.Name == j.Name })
+		switch {
+		case at < 0:
 			list = append(list, i)
+		case i.Name == r.opt.Home && r.home == nil:
+			list[at] = i
 		}
 	}
 	slices.SortFunc(list, func(a, b RegionInfo) int { return compare(a.Name, b.Name) })

@@ -66,6 +66,7 @@ type Region struct {
 
 	replication *shipping
 	peerDone    chan error
+	peerAt      string
 	closers     []func() error // undo Open, last first
 }
 
@@ -193,7 +194,6 @@ func (r *Region) openStore(ctx context.Context, _ Parts) (err error) {
 	if err != nil {
 		return err
 	}
-	r.onClose(r.store.Close)
 	r.realm.Attach(localBuckets{r.store})
 	return nil
 }
@@ -278,7 +278,7 @@ func (r *Region) openPeerDoor(_ context.Context, p Parts) error {
 	(&peer.Door{Store: r.store}).Mount(mux)
 	r.mountVersioning(mux)
 	r.peer = realm.NewPeerServer(id, mux, r.log)
-	r.peerDone = make(chan error, 1)
+	r.peerAt, r.peerDone = l.Addr().String(), make(chan error, 1)
 	go func() { r.peerDone <- r.peer.Serve(l) }()
 	return nil
 }
@@ -312,3 +312,6 @@ func (r *Region) Store() *store.Store { return r.store }
 
 // Check tells why the region can't serve requests, or nil.
 func (r *Region) Check(ctx context.Context) error { return r.kv.Barrier(ctx) }
+
+// PeerAddress gives where the peer door is, as host:port.
+func (r *Region) PeerAddress() string { return r.peerAt }
