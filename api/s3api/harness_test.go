@@ -208,6 +208,9 @@ func (w *world) sdk(options ...func(*sdk.Options)) *sdk.Client {
 		UsePathStyle:     true,
 		Credentials:      credentials.NewStaticCredentialsProvider(testKey, testSecret, ""),
 		RetryMaxAttempts: 1,
+		// As the SDK's own configuration has it unless told otherwise.
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
 	}, options...)
 }
 

@@ -579,7 +579,7 @@ func TestBrokenBodyBreaksTheConnection(t *testing.T) {
 	body := bytes.Repeat([]byte("0123456789abcdef"), 256<<10) // 4 MiB
 	w.do("PUT", "/bucket/key", body).want(t, 200, "")
 	broken := errors.New("the disk is gone")
-	for _, n := range []int{1, 2, 20} {
+	for _, n := range []int{1, 2, 8} {
 		w.blobs.FailNth(n, memblob.OpRead, true, broken)
 		r := w.sign(w.request("GET", "/bucket/key", nil), nil)
 		resp, err := http.DefaultClient.Do(r)

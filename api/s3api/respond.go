@@ -6,7 +6,9 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/blob"
@@ -181,14 +183,26 @@ func (rq *Request) ErrorDocument(e *awserr.Error) []byte {
 	w := restxml.NewWriter(make([]byte, 0, 512))
 	w.Open("Error")
 	w.Elem("Code", e.Code)
-	w.Elem("Message", e.Message)
+	w.Elem("Message", legible(e.Message))
 	for _, f := range e.Extra {
-		w.Elem(f.Name, f.Value)
+		w.Elem(f.Name, legible(f.Value))
 	}
 	w.Elem("RequestId", rq.ID)
 	w.Elem("HostId", rq.HostID)
 	w.Close("Error")
 	return w.Bytes()
+}
+
+// legible gives a text without the characters that XML 1.0 lacks. What an error
+// names is for people; its code is for programs, whose parsers refuse the whole
+// document for one such character in a key.
+func legible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
 }
 
 // Document reads a document's body to its end: at most limit bytes, checked
