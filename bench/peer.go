@@ -66,6 +66,9 @@ func (p *Peer) begin(ctx context.Context, t *Target) error {
 	if p.Command == "" {
 		return p.await(ctx)
 	}
+	if p.ready(ctx) {
+		return fmt.Errorf("%w: %s answers before the command was started; end what serves it first", ErrPeer, p.Ready)
+	}
 	p.Restart = p.Command
 	return p.restart(ctx)
 }

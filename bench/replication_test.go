@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -264,8 +265,13 @@ func TestOutageOfTheWrongProcess(t *testing.T) {
 	source, destination, _ := twoFakes(t)
 	o := replicationOptions(source, destination)
 	o.Phases = []string{Outage}
-	o.Peer = &Peer{Command: "sleep 60", Ready: destination.Endpoints[0] + "/-/ready"}
+	wrong := exec.Command("sleep", "60")
+	if err := wrong.Start(); err != nil {
+		t.Fatal(err)
+	}
+	o.Peer = &Peer{PID: wrong.Process.Pid, Restart: "sleep 60"}
 	_, err := Replicate(t.Context(), o)
+	_ = wrong.Wait() // It was killed.
 	if err == nil || !strings.Contains(err.Error(), "still answers") {
 		t.Errorf("got %v", err)
 	}
@@ -274,6 +280,7 @@ func TestOutageOfTheWrongProcess(t *testing.T) {
 		"no restart":  {PID: 1},
 		"both":        {PID: 1, Restart: "x", Command: "y"},
 		"this one":    {PID: os.Getpid(), Restart: "x"},
+		"up already":  {Command: "sleep 60"},
 		"ends early":  {Command: "false", Ready: "http://" + freeAddress(t) + "/"},
 		"never ready": {Command: "sleep 60", Ready: "http://" + freeAddress(t) + "/", ReadyTimeout: 30 * time.Millisecond},
 	} {
@@ -312,8 +319,9 @@ func TestPeerLogTakesTheOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	_, destination, _ := twoFakes(t)
-	p := &Peer{Command: "sh -c 'echo hello; sleep 60'", Log: f}
+	address := freeAddress(t)
+	destination := testTarget("http://" + address)
+	p := &Peer{Command: `sh -c "echo hello; exec ` + peerCommand(t, address) + `"`, Log: f}
 	if err := p.begin(t.Context(), destination); err != nil {
 		t.Fatal(err)
 	}
