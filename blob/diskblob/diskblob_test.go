@@ -1,0 +1,56 @@
+package diskblob_test
+
+import (
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/farhold/farhold/blob"
+	"github.com/farhold/farhold/blob/blobtest"
+	"github.com/farhold/farhold/blob/diskblob"
+)
+
+func open(t testing.TB, opts diskblob.Options) *diskblob.Store {
+	t.Helper()
+	if opts.Volume == "" {
+		opts.Volume = "v1"
+	}
+	s, err := diskblob.Open(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func closeStore(t testing.TB, s *diskblob.Store) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The contract, on a real disk and in memory, with usual packs and with ones so
+// small that they are sealed and removed all the time.
+func TestContract(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		opts diskblob.Options
+		mem  bool
+	}{
+		{"disk", diskblob.Options{}, false},
+		{"small", diskblob.Options{PackMax: 200_000, FileMin: 100_000}, false},
+		{"one", diskblob.Options{PackMax: 2 << 20, FileMin: 1 << 20, Packs: 1}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			blobtest.Run(t, func(t *testing.T) blob.Store {
+				opts := c.opts
+				opts.Dir = t.TempDir()
+				if c.mem {
+					opts.FS = vfs.NewMem()
+				}
+				s := open(t, opts)
+				t.Cleanup(func() { closeStore(t, s) })
+				return s
+			})
+		})
+	}
+}

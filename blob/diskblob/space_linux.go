@@ -1,0 +1,27 @@
+package diskblob
+
+import (
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"golang.org/x/sys/unix"
+)
+
+// isFull tells whether an error says that there is no room.
+func isFull(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
+}
+
+// punch gives a range of a file back to the file system. Where that cannot be
+// done the space comes back with the file's removal.
+func punch(f vfs.File, offset, length int64) error {
+	fd := f.Fd()
+	if fd == vfs.InvalidFd || length <= 0 {
+		return nil
+	}
+	err := unix.Fallocate(int(fd), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, offset, length)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		return nil
+	}
+	return err
+}
