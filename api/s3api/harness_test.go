@@ -141,7 +141,7 @@ type world struct {
 	realm  *fakeRealm
 	store  *store.Store
 	blobs  *memblob.Store // to make operations fail
-	log    *bytes.Buffer
+	log    *logBuffer
 	region string
 }
 
@@ -165,7 +165,7 @@ func newRegion(t testing.TB, f *fakeRealm, region string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, realm: f, store: s, blobs: blobs, log: &bytes.Buffer{}, region: region}
+	w := &world{t: t, realm: f, store: s, blobs: blobs, log: &logBuffer{}, region: region}
 	hosts := Hosts{"localhost", "s3.amazonaws.com", "s3." + region + ".amazonaws.com"}
 	w.door = New(Options{
 		Region: region, Store: s, Realm: f, Hosts: hosts,
@@ -179,7 +179,7 @@ func newRegion(t testing.TB, f *fakeRealm, region string) *world {
 			Region: region, Services: []string{"s3"},
 			Bucket: func(r *http.Request) string { return hosts.Bucket(r.Host) },
 		},
-		Log: slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, nil)),
+		Log: slog.New(slog.NewTextHandler(w.log, nil)),
 	})
 	w.server = httptest.NewServer(w.door)
 	f.endpoints[region] = strings.TrimPrefix(w.server.URL, "http://")
@@ -189,15 +189,28 @@ func newRegion(t testing.TB, f *fakeRealm, region string) *world {
 	return w
 }
 
-type lockedWriter struct {
+// logBuffer keeps the log for tests to read while requests end.
+type logBuffer struct {
 	mu sync.Mutex
-	w  io.Writer
+	b  bytes.Buffer
 }
 
-func (l *lockedWriter) Write(p []byte) (int, error) {
+func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(p)
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (l *logBuffer) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Reset()
 }
 
 // sdk gives an SDK client of the world, path style unless told otherwise.

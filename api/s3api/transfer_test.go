@@ -93,7 +93,7 @@ func TestUnreadableIsNotAbsent(t *testing.T) {
 	w.blobs.FailNth(0, 0, false, nil)
 	w.do("GET", "/bucket/copy", nil).want(t, 404, "NoSuchKey")
 	if !strings.Contains(w.log.String(), "the disk is gone") {
-		t.Errorf("the log does not say what was wrong: %s", w.log)
+		t.Errorf("the log does not say what was wrong: %s", w.log.String())
 	}
 }
 
@@ -124,6 +124,6 @@ func TestClientThatGoesAway(t *testing.T) {
 		t.Errorf("observed %d", status)
 	}
 	if strings.Contains(w.log.String(), "ERROR") {
-		t.Errorf("logged: %s", w.log)
+		t.Errorf("logged: %s", w.log.String())
 	}
 }
