@@ -21,32 +21,38 @@ var (
 	errInvalidOwner      = awserr.New("InvalidBucketOwnerAWSAccountID", 400, "The value of the expected bucket owner parameter must be an AWS Account ID")
 )
 
+// server is the value of the Server header, shared by all answers.
+var server = []string{"AmazonS3"}
+
 // begin names the request and puts the headers that every answer has.
 func (d *Door) begin(w http.ResponseWriter, r *http.Request) *Request {
 	rq := &Request{Ctx: r.Context(), R: r, Door: d, arrived: time.Now()}
 	rq.out.ResponseWriter, rq.out.rq = w, rq
 	rq.W = &rq.out
+	rq.ids = newIDs()
+	rq.ID, rq.HostID = rq.ids[0], rq.ids[1]
+	h := w.Header()
+	h["X-Amz-Request-Id"] = rq.ids[0:1:1]
+	h["X-Amz-Id-2"] = rq.ids[1:2:2]
+	h["Server"] = server
+	return rq
+}
+
+// newIDs makes a request ID, 16 upper-case hex digits, and a host ID, 44
+// characters of base64. They need not be secret, only different.
+func newIDs() [2]string {
+	const alphabet = "0123456789ABCDEF"
 	var raw [40]byte
 	for i := 0; i < len(raw); i += 8 {
 		binary.LittleEndian.PutUint64(raw[i:], rand.Uint64())
 	}
-	rq.ID = requestID(raw[:8])
-	rq.HostID = base64.StdEncoding.EncodeToString(raw[7:])
-	h := w.Header()
-	h["X-Amz-Request-Id"] = []string{rq.ID}
-	h["X-Amz-Id-2"] = []string{rq.HostID}
-	h["Server"] = []string{"AmazonS3"}
-	return rq
-}
-
-// requestID gives 16 upper-case letters and digits from 8 random bytes.
-func requestID(b []byte) string {
-	const alphabet = "0123456789ABCDEF"
-	var id [16]byte
-	for i, c := range b {
-		id[2*i], id[2*i+1] = alphabet[c>>4], alphabet[c&15]
+	var text [16 + 44]byte
+	for i, c := range raw[:8] {
+		text[2*i], text[2*i+1] = alphabet[c>>4], alphabet[c&15]
 	}
-	return string(id[:])
+	base64.StdEncoding.Encode(text[16:], raw[7:])
+	both := string(text[:])
+	return [2]string{both[:16], both[16:]}
 }
 
 // end catches a handler that panicked and reports the request.
@@ -121,6 +127,11 @@ func (d *Door) locate(rq *Request) error {
 		return d.elsewhere(rq.Bucket, place.Region)
 	}
 	rq.Place = place
+	if rq.Op == "HeadBucket" {
+		// Also those who may not look are told where it is, so that SDKs find
+		// a bucket's region without credentials for it.
+		rq.Set("X-Amz-Bucket-Region", d.opt.Region)
+	}
 	return checkOwner(rq.Get("X-Amz-Expected-Bucket-Owner"), place.Owner)
 }
 
