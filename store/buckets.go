@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,10 @@ type NewBucket struct {
 	Owner      string
 	ObjectLock bool   // turns versioning on as well
 	Ownership  string // empty means BucketOwnerEnforced
+	// Documents are those that the bucket begins with, by name: acl, tagging and
+	// others that say nothing about the bucket itself. One that is longer than
+	// 60 KiB is kv.ErrTooLarge.
+	Documents map[string][]byte
 }
 
 // Bucket is a bucket of this region at one moment. It is not to be changed.
@@ -303,6 +308,12 @@ func (s *Store) CreateBucket(ctx context.Context, n NewBucket) (*Bucket, error) 
 	if n.ObjectLock {
 		made.Versioning = versioningEnabled
 	}
+	for name, doc := range n.Documents {
+		if len(doc) > documentPiece {
+			return nil, fmt.Errorf("store: document %s of %d bytes: %w", name, len(doc), kv.ErrTooLarge)
+		}
+		made.Documents = withDocument(made.Documents, name, true)
+	}
 	var b *Bucket
 	err := s.update(ctx, func(tx *kv.Tx) error {
 		if _, err := tx.Get(bucketKey(n.Name)); err == nil {
@@ -322,6 +333,9 @@ func (s *Store) CreateBucket(ctx context.Context, n NewBucket) (*Bucket, error) 
 		}
 		made.raw = made.row()
 		tx.Put(bucketKey(n.Name), made.raw)
+		for _, name := range made.Documents {
+			tx.Put(documentKey(made.UID, name, ""), append([]byte{rowFormat, documentWhole}, n.Documents[name]...))
+		}
 		b = made
 		return nil
 	})

@@ -78,12 +78,17 @@ type countingReader struct {
 }
 
 func (c *countingReader) Read(p []byte) (int, error) {
-	if now := time.Now(); now.Sub(c.armed) > stallMax/4 {
+	if now := time.Now(); now.Sub(c.armed) > c.rq.Door.stall/4 {
 		c.armed = now
-		c.rq.setDeadline(false, now.Add(stallMax))
+		c.rq.setDeadline(false, now.Add(c.rq.Door.stall))
 	}
 	n, err := c.r.Read(p)
 	c.n += int64(n)
+	if err == io.EOF {
+		// From here on the server listens for the client going away, and would
+		// take a deadline that passes for that.
+		c.rq.setDeadline(false, time.Time{})
+	}
 	if err == nil || err == io.EOF {
 		return n, err
 	}

@@ -25,8 +25,9 @@ const (
 // location constraint, and making one's own bucket again is no error there.
 const usEast1 = "us-east-1"
 
-// bucketDocumentMax bounds the body of CreateBucket, in bytes.
-const bucketDocumentMax = 64 << 10
+// bucketDocumentMax bounds the body of CreateBucket, in bytes. The tags in it
+// must fit what a store takes with a new bucket.
+const bucketDocumentMax = 56 << 10
 
 var (
 	errLocationIllegal    = awserr.New("IllegalLocationConstraintException", 400, "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.")
@@ -56,11 +57,10 @@ func createBucket(d *Door, rq *Request) error {
 	if err := d.checkLocation(conf.LocationConstraint); err != nil {
 		return err
 	}
-	n, acl, err := newBucket(rq)
+	n, err := newBucket(rq)
 	if err != nil {
 		return err
 	}
-	var tags []byte
 	if conf.Tags != nil {
 		list := make([]s3.Tag, len(conf.Tags))
 		for i, t := range conf.Tags {
@@ -69,28 +69,14 @@ func createBucket(d *Door, rq *Request) error {
 		if err := rule.CheckBucketTags(list); err != nil {
 			return err
 		}
-		if tags, err = rule.RenderTagging(list); err != nil {
+		if n.Documents["tagging"], err = rule.RenderTagging(list); err != nil {
 			return err
 		}
 	}
 	err = d.opt.Realm.Create(rq.Ctx, d.opt.Region, rq.Bucket, rq.Caller.Account, func(uid s3.UID) error {
 		n.UID = uid
-		if _, err := d.opt.Store.CreateBucket(rq.Ctx, n); err != nil {
-			return err
-		}
-		for _, doc := range []struct {
-			name string
-			body []byte
-		}{{"acl", acl}, {"tagging", tags}} {
-			if doc.body == nil {
-				continue
-			}
-			err := d.opt.Store.ChangeDocument(rq.Ctx, rq.Bucket, doc.name, "", func(*store.Bucket, []byte) ([]byte, error) { return doc.body, nil })
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+		_, err := d.opt.Store.CreateBucket(rq.Ctx, n)
+		return err
 	})
 	if errors.Is(err, store.ErrBucketExists) && d.opt.Region == usEast1 {
 		// us-east-1 answers a repeat with 200, and leaves the bucket as it is.
@@ -132,38 +118,38 @@ func (d *Door) checkLocation(constraint *string) error {
 }
 
 // newBucket reads the headers of CreateBucket.
-func newBucket(rq *Request) (n store.NewBucket, acl []byte, err error) {
-	n = store.NewBucket{Name: rq.Bucket, Owner: rq.Caller.Account, Ownership: ownershipEnforced}
+func newBucket(rq *Request) (n store.NewBucket, err error) {
+	n = store.NewBucket{Name: rq.Bucket, Owner: rq.Caller.Account, Ownership: ownershipEnforced, Documents: map[string][]byte{}}
 	switch v := rq.Get("X-Amz-Bucket-Object-Lock-Enabled"); v {
 	case "", "false", "False", "FALSE":
 	case "true", "True", "TRUE":
 		n.ObjectLock = true
 	default:
-		return n, nil, awserr.Argument("x-amz-bucket-object-lock-enabled", v, "Invalid x-amz-bucket-object-lock-enabled header: %s", v)
+		return n, awserr.Argument("x-amz-bucket-object-lock-enabled", v, "Invalid x-amz-bucket-object-lock-enabled header: %s", v)
 	}
 	if v, given := rq.R.Header["X-Amz-Object-Ownership"]; given {
 		if err := rule.OwnershipHeader(v[0], true); err != nil {
-			return n, nil, err
+			return n, err
 		}
 		n.Ownership = v[0]
 	}
 	switch v := rq.Get("X-Amz-Bucket-Namespace"); v {
 	case "", "global":
 	default:
-		return n, nil, awserr.ErrNotImplemented.With("Header", "x-amz-bucket-namespace")
+		return n, awserr.ErrNotImplemented.With("Header", "x-amz-bucket-namespace")
 	}
 	given, err := aclFromHeaders(rq.R.Header, rq.Caller.Account, bucketACL)
 	if err != nil || given == nil || given.isPrivate() {
-		return n, nil, err
+		return n, err
 	}
 	switch {
 	case n.Ownership == ownershipEnforced:
-		return n, nil, rule.ErrOwnershipACL
+		return n, rule.ErrOwnershipACL
 	case given.isPublic():
-		return n, nil, errACLWithPublicBlock
+		return n, errACLWithPublicBlock
 	}
-	acl = encodeACL(n.Owner, given.list(n.Owner, n.Owner))
-	return n, acl, nil
+	n.Documents["acl"] = encodeACL(n.Owner, given.list(n.Owner, n.Owner))
+	return n, nil
 }
 
 // headBucket tells whether the bucket is there and where.

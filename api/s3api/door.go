@@ -64,6 +64,7 @@ type Options struct {
 type Door struct {
 	opt   Options
 	table *table
+	stall time.Duration // stallMax; tests have less patience
 	// listings holds *listing between requests: a page is hundreds of KiB.
 	listings sync.Pool
 }
@@ -76,7 +77,7 @@ func New(o Options) *Door {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Door{opt: o, table: newTable(routes())}
+	return &Door{opt: o, table: newTable(routes()), stall: stallMax}
 }
 
 // Routes gives a copy of the table, for whoever documents or tests it.

@@ -335,6 +335,58 @@ func TestUnreadBodyIsDroppedWithinBounds(t *testing.T) {
 	}
 }
 
+// A client that stands still in the middle of its body is let go, and nothing
+// of what it sent stays.
+func TestStandingStill(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("slow")
+	w.door.stall = 50 * time.Millisecond
+	c := w.dial(t)
+	c.write(w.head("PUT", "/slow/k", hashOf("hello")) + "Content-Length: 5\r\n\r\nhe")
+	c.answer().want(t, 400, "RequestTimeout")
+	w.do("GET", "/slow/k", nil).want(t, 404, "NoSuchKey")
+
+	// So is one that takes nothing of its answer.
+	body := strings.Repeat("x", 16<<20)
+	w.door.stall = stallMax
+	w.do("PUT", "/slow/big", []byte(body)).want(t, 200, "")
+	w.door.stall = 50 * time.Millisecond
+	ended := make(chan struct{})
+	w.with("GetObject", func(d *Door, rq *Request) error {
+		defer close(ended)
+		return getObject(d, rq)
+	})
+	c = w.dial(t)
+	c.write(w.head("GET", "/slow/big", hashOf("")) + "\r\n")
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		t.Error("the answer waits for a client that takes nothing")
+	}
+}
+
+// Work that begins when the body has ended may take longer than a client may
+// stand still.
+func TestLongWorkAfterTheBody(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("long")
+	w.door.stall = 40 * time.Millisecond
+	w.with("PutObject", func(_ *Door, rq *Request) error {
+		if _, err := io.Copy(io.Discard, rq.Body); err != nil {
+			return err
+		}
+		select {
+		case <-rq.Ctx.Done():
+			return rq.Ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+		return rq.Empty(http.StatusOK)
+	})
+	for range 2 {
+		w.do("PUT", "/long/k", []byte("hello")).want(t, 200, "")
+	}
+}
+
 func TestObserve(t *testing.T) {
 	w := newWorld(t)
 	w.bucket("seen")

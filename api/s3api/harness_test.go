@@ -41,6 +41,8 @@ const (
 	testSecret  = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 )
 
+var _ Realm = (*realm.Realm)(nil)
+
 // fakeRealm is a realm in memory, shared by the doors of its regions.
 type fakeRealm struct {
 	mu        sync.Mutex

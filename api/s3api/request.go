@@ -47,6 +47,7 @@ type Request struct {
 	// no trailer was announced.
 	Trailers func() http.Header
 
+	ids     [2]string // the two IDs once more, as values of headers
 	arrived time.Time
 	out     responseWriter
 	in      countingReader

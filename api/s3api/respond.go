@@ -40,9 +40,9 @@ func (w *responseWriter) WriteHeader(status int) {
 }
 
 func (w *responseWriter) arm() {
-	if now := time.Now(); now.Sub(w.armed) > stallMax/4 {
+	if now := time.Now(); now.Sub(w.armed) > w.rq.Door.stall/4 {
 		w.armed = now
-		w.rq.setDeadline(true, now.Add(stallMax))
+		w.rq.setDeadline(true, now.Add(w.rq.Door.stall))
 	}
 }
 
@@ -116,9 +116,10 @@ func (d *Door) write(rq *Request, e *awserr.Error) {
 		delete(h, "Location")
 	}
 	// What is left of the request is dropped by net/http, up to 256 KiB, before
-	// it closes the connection; a client that sends on slowly gets five seconds.
+	// it closes the connection; a client that sends on slowly gets 5 s of 60, so that
+	// the answer still goes out before its own deadline.
 	if rq.R.ContentLength != 0 {
-		rq.setDeadline(false, time.Now().Add(5*time.Second))
+		rq.setDeadline(false, time.Now().Add(d.stall/12))
 	}
 	if rq.R.Method == http.MethodHead || e.Status == http.StatusNotModified {
 		rq.out.WriteHeader(e.Status)
