@@ -24,6 +24,15 @@ func TestCeilingOfTheHandler(t *testing.T) {
 			t.Errorf("got %+v, load %+v", op, r.Load)
 		}
 	}
+	for _, workload := range []string{Get, Put} {
+		r, err := CeilingNetHTTP(t.Context(), h, Options{Workload: workload, Size: 4096, Clients: 4, Duration: 50 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if op := only(t, r); op.Ops == 0 || op.Op != workload || r.Load.ServerMicrosPerOp < 0 {
+			t.Errorf("net/http: got %+v", op)
+		}
+	}
 	if _, err := Ceiling(t.Context(), h, Options{Workload: List, Clients: 1, Duration: time.Second}); err == nil {
 		t.Error("the handler has been asked for a list")
 	}

@@ -18,6 +18,8 @@ func newBenchHandlerCommand() *cobra.Command {
 		json string
 		size = benchSize(4 << 10)
 		o    bench.Options
+
+		plain bool
 	)
 	cmd := &cobra.Command{
 		Use:   "handler",
@@ -41,11 +43,15 @@ memory. The client is the one that measures S3, signatures included.`,
 			}
 			bars, done := newBenchBars()
 			o.Progress = bars
+			measure := bench.Ceiling
+			if plain {
+				measure = bench.CeilingNetHTTP
+			}
 			var rs []*bench.Report
 			for _, op := range ops {
 				o.Workload = op
 				var r *bench.Report
-				if r, err = bench.Ceiling(ctx, h, o); err != nil || r.Interrupted {
+				if r, err = measure(ctx, h, o); err != nil || r.Interrupted {
 					break
 				}
 				rs = append(rs, r)
@@ -66,6 +72,7 @@ memory. The client is the one that measures S3, signatures included.`,
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&ops, "op", []string{bench.Put, bench.Get}, "what to measure: put, get, head")
+	f.BoolVar(&plain, "net-http", false, "measure with an ordinary net/http client that signs nothing (put and get only)")
 	f.Var(&size, "size", "bytes of each body")
 	f.IntVar(&o.Clients, "clients", 32, "requests under way at a time")
 	f.DurationVar(&o.Warmup, "warmup", time.Second, "how long to run before measuring")
