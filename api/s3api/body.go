@@ -74,22 +74,24 @@ type countingReader struct {
 	rq    *Request
 	r     io.ReadCloser
 	n     int64
+	ended bool
 	armed time.Time // when the deadline was last moved, at most four times per stallMax
 }
 
 func (c *countingReader) Read(p []byte) (int, error) {
+	if c.ended {
+		// The server listens on the connection by now and takes a deadline that
+		// passes there for a client that went away, so none is set any more.
+		return 0, io.EOF
+	}
 	if now := time.Now(); now.Sub(c.armed) > c.rq.Door.stall/4 {
 		c.armed = now
 		c.rq.setDeadline(false, now.Add(c.rq.Door.stall))
 	}
 	n, err := c.r.Read(p)
 	c.n += int64(n)
-	if err == io.EOF {
-		// From here on the server listens for the client going away, and would
-		// take a deadline that passes for that.
-		c.rq.setDeadline(false, time.Time{})
-	}
 	if err == nil || err == io.EOF {
+		c.ended = err == io.EOF
 		return n, err
 	}
 	return n, bodyError(err)

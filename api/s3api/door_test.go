@@ -375,6 +375,10 @@ func TestLongWorkAfterTheBody(t *testing.T) {
 		if _, err := io.Copy(io.Discard, rq.Body); err != nil {
 			return err
 		}
+		time.Sleep(20 * time.Millisecond)
+		if n, err := rq.R.Body.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Errorf("behind the end: %d, %v", n, err)
+		}
 		select {
 		case <-rq.Ctx.Done():
 			return rq.Ctx.Err()

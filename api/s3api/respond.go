@@ -89,7 +89,9 @@ func (rq *Request) body(status int, contentType string, body []byte) error {
 func (d *Door) fail(rq *Request, err error) {
 	e := rq.explain(err)
 	if e == nil {
-		return // nobody is listening
+		// Nobody is listening. Returning would end the answer with a 200 for what
+		// was not done, should somebody be listening after all.
+		panic(http.ErrAbortHandler)
 	}
 	if e.Status >= 500 && e.Code != awserr.ErrNotImplemented.Code {
 		d.opt.Log.Error("a request failed", "request", rq.ID, "op", rq.Op, "bucket", rq.Bucket, "code", e.Code, "error", err.Error())
