@@ -32,7 +32,7 @@ const LargeMin = 8 << 20
 
 // Shards is how many shards each lane of a destination has. A key's tasks are
 // always in the same shard.
-const Shards = 16
+const Shards = 4
 
 // Task is a piece of replication work: an outbox row, read.
 type Task struct {

@@ -110,7 +110,7 @@ func (s *Store) commitVersion(ctx context.Context, bucket string, uid s3.UID, r 
 	if w != nil && w.isBlob {
 		s.orphans.named(w.blob)
 	}
-	s.wake(r.Targets)
+	s.wake(uid, &r.Version, KindVersion)
 	return nil
 }
 
@@ -211,11 +211,11 @@ func (s *Store) Delete(ctx context.Context, in DeleteInput) (Deletion, error) {
 	}
 	defer held.Unlock()
 	var (
-		d       Deletion
-		targets []s3.Target
+		d      Deletion
+		marker *s3.Version
 	)
 	err = s.update(ctx, func(tx *kv.Tx) error {
-		d, targets = Deletion{}, nil
+		d, marker = Deletion{}, nil
 		tx.Frees()
 		b, err := s.writableBucket(tx, in.Bucket)
 		if err != nil {
@@ -258,13 +258,15 @@ func (s *Store) Delete(ctx context.Context, in DeleteInput) (Deletion, error) {
 		}
 		st.done()
 		d = Deletion{VersionID: r.VersionID(), Marker: true}
-		targets = r.Targets
+		marker = &r.Version
 		return nil
 	})
 	if err != nil {
 		return Deletion{}, err
 	}
-	s.wake(targets)
+	if marker != nil {
+		s.wake(b.UID, marker, KindVersion)
+	}
 	return d, nil
 }
 

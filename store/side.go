@@ -60,12 +60,16 @@ func (s *Store) changeSide(ctx context.Context, bucket, key, versionID string, c
 	if err := checkKey(key); err != nil {
 		return nil, err
 	}
-	var r *record
+	var (
+		r   *record
+		uid s3.UID
+	)
 	err := s.update(ctx, func(tx *kv.Tx) error {
 		b, err := s.writableBucket(tx, bucket)
 		if err != nil {
 			return err
 		}
+		uid = b.UID
 		st, err := s.openStack(tx, b, key)
 		if err != nil {
 			return err
@@ -101,6 +105,6 @@ func (s *Store) changeSide(ctx context.Context, bucket, key, versionID string, c
 	if err != nil {
 		return nil, err
 	}
-	s.wake(r.Targets)
+	s.wake(uid, &r.Version, KindSide)
 	return &r.Version, nil
 }

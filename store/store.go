@@ -59,7 +59,7 @@ type Store struct {
 	latches *kv.Latches // writers of a hot key wait here rather than retry
 
 	wakeMu sync.Mutex
-	wakes  map[string]chan struct{} // by destination region
+	wakes  map[shardName]chan struct{}
 
 	readers readers
 	orphans orphans
@@ -74,7 +74,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.InlineMax == 0 {
 		o.InlineMax = inlineMax
 	}
-	s := &Store{opt: o, latches: kv.NewLatches(), wakes: make(map[string]chan struct{})}
+	s := &Store{opt: o, latches: kv.NewLatches(), wakes: make(map[shardName]chan struct{})}
 	s.orphans.start()
 	if err := s.settleDeletions(ctx); err != nil {
 		return nil, err
@@ -82,27 +82,44 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// Wake gives a channel that signals, as a hint, that tasks for a destination
-// region may have been added. It has room for one signal and one receiver.
-func (s *Store) Wake(region string) <-chan struct{} { return s.wakeOf(region) }
+// shardName names a shard of a lane of a destination.
+type shardName struct {
+	region string
+	lane   Lane
+	shard  uint8
+}
 
-func (s *Store) wakeOf(region string) chan struct{} {
+// Wake gives a channel that signals, as a hint, that tasks may have been added
+// to a shard. It has room for one signal and one receiver.
+func (s *Store) Wake(region string, lane Lane, shard uint8) <-chan struct{} {
+	return s.wakeOf(shardName{region, lane, shard})
+}
+
+func (s *Store) wakeOf(n shardName) chan struct{} {
 	s.wakeMu.Lock()
 	defer s.wakeMu.Unlock()
-	c := s.wakes[region]
+	c := s.wakes[n]
 	if c == nil {
 		c = make(chan struct{}, 1)
-		s.wakes[region] = c
+		s.wakes[n] = c
 	}
 	return c
 }
 
-// wake signals the regions of targets that tasks were added.
-func (s *Store) wake(targets []s3.Target) {
-	for i := range targets {
-		if t := &targets[i]; t.Status == s3.Pending {
+// wake signals that a change of v wrote tasks for its targets.
+func (s *Store) wake(uid s3.UID, v *s3.Version, kind Kind) {
+	if len(v.Targets) == 0 {
+		return
+	}
+	n := shardName{lane: laneOf(v), shard: shardOf(uid, v.Key)}
+	if kind == KindSide {
+		n.lane = LaneSmall
+	}
+	for i := range v.Targets {
+		if t := &v.Targets[i]; t.Status == s3.Pending {
+			n.region = t.Region
 			select {
-			case s.wakeOf(t.Region) <- struct{}{}:
+			case s.wakeOf(n) <- struct{}{}:
 			default:
 			}
 		}

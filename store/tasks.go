@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"time"
 
@@ -12,32 +13,32 @@ import (
 )
 
 // Tasks gives up to limit tasks of one shard of a destination region that are
-// due, oldest change first: those that failed before and may be tried again,
-// then those that were never tried, from behind the task after (nil: from the
-// start). Rows may appear before after as well, when a transaction that minted
-// its stamp earlier commits later: whoever uses a cursor begins anew now and
-// then.
-func (s *Store) Tasks(ctx context.Context, region string, lane Lane, shard uint8, after *Task, limit int) (tasks []Task, err error) {
+// due: those that failed before and may be tried again, then those that were
+// never tried, oldest change first, from the clock reading from on (0: all).
+//
+// Beginning at a reading spares walking over the places of rows that were
+// settled. A row can appear behind it, when a transaction that minted its stamp
+// earlier commits later: whoever does so keeps a distance of seconds, and looks
+// from the beginning now and then.
+func (s *Store) Tasks(ctx context.Context, region string, lane Lane, shard uint8, from stamp.Time, limit int) (tasks []Task, err error) {
 	now := s.opt.Clock.Now()
 	err = s.view(ctx, func(snap kv.Snapshot) error {
-		if after == nil {
-			for p, err := range snap.Scan(kv.Prefix(lanePrefix(tableParked, region, lane, shard))) {
-				if err != nil {
-					return err
-				}
-				t, err := parseTask(region, lane, shard, true, bytes.Clone(p.Key), bytes.Clone(p.Value))
-				if err != nil {
-					return err
-				}
-				if t.Due.After(now) || len(tasks) == limit {
-					break
-				}
-				tasks = append(tasks, t)
+		for p, err := range snap.Scan(kv.Prefix(lanePrefix(tableParked, region, lane, shard))) {
+			if err != nil {
+				return err
 			}
+			t, err := parseTask(region, lane, shard, true, bytes.Clone(p.Key), bytes.Clone(p.Value))
+			if err != nil {
+				return err
+			}
+			if t.Due.After(now) || len(tasks) >= limit {
+				break
+			}
+			tasks = append(tasks, t)
 		}
 		span := kv.Prefix(lanePrefix(tableOutbox, region, lane, shard))
-		if after != nil && len(after.row) > 0 && after.row[0] == tableOutbox {
-			span.Low = append(bytes.Clone(after.row), 0)
+		if from != 0 {
+			span.Low = binary.BigEndian.AppendUint64(span.Low, uint64(from))
 		}
 		for p, err := range snap.Scan(span) {
 			if err != nil {
