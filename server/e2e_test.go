@@ -485,7 +485,7 @@ func TestRestart(t *testing.T) {
 	d := startDev(t, DevOptions{Regions: []string{"eu-west-1", "us-east-1"}})
 	ctx := t.Context()
 	d.bucket("us-east-1", "kept", false)
-	body := text2bytes(10_000, 5)
+	body := text2bytes(3_000_000, 5)
 	must[*s3.PutObjectOutput](t)(d.s3("us-east-1").PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("kept"), Key: aws.String("k"), Body: bytes.NewReader(body)}))
 	account, root := d.p.Account, d.p.Root
 	if _, err := Dev(ctx, d.o, Parts{}); err == nil || !strings.Contains(err.Error(), "in use by process") {

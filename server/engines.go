@@ -4,10 +4,14 @@ import (
 	"log/slog"
 
 	"github.com/farhold/farhold/blob"
-	"github.com/farhold/farhold/blob/memblob"
+	"github.com/farhold/farhold/blob/diskblob"
 	"github.com/farhold/farhold/kv"
 	"github.com/farhold/farhold/kv/pebblekv"
 )
+
+// volume is the name of the first volume of a region's bodies. It stands in the
+// IDs of blobs, so that more can come.
+const volume = "v1"
 
 // openKV opens the engine of metadata.
 func openKV(dir string, log *slog.Logger) (kv.Store, error) {
@@ -15,6 +19,6 @@ func openKV(dir string, log *slog.Logger) (kv.Store, error) {
 }
 
 // openBlobs opens the engine of bodies.
-func openBlobs(dir string, log *slog.Logger) (blob.Store, error) {
-	return memblob.New(memblob.Options{}), nil
+func openBlobs(dir string) (blob.Store, error) {
+	return diskblob.Open(diskblob.Options{Dir: dir, Volume: volume})
 }

@@ -131,7 +131,7 @@ func (r *Region) openEngines(_ context.Context, p Parts) error {
 		r.onClose(r.kv.Close)
 	}
 	if r.blobs = p.Blobs; r.blobs == nil {
-		if r.blobs, err = openBlobs(filepath.Join(r.cfg.Data, "blobs"), r.log); err != nil {
+		if r.blobs, err = openBlobs(filepath.Join(r.cfg.Data, "blobs")); err != nil {
 			return err
 		}
 		r.onClose(r.blobs.Close)
