@@ -26,7 +26,7 @@ fi
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 rm -f "$out"/*.json
-dir=$(mktemp -d "${BENCH_DIR:-.}/farhold-bench.XXXXXX")
+dir=$(mktemp -d "$(cd "${BENCH_DIR:-.}" && pwd)/farhold-bench.XXXXXX")
 east= west= minio=
 
 # end stops a process that this script started and waits until it has gone.
@@ -138,4 +138,4 @@ if [ -n "${MINIO:-}" ]; then
 fi
 
 say "figures"
-cd "$(dirname "$0")/.." && go run ./bench/figures "$out"
+(cd "$(dirname "$0")/.." && go run ./bench/figures "$out")
