@@ -7,6 +7,7 @@ package s3api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -87,10 +88,16 @@ func (d *Door) Routes() []Route { return append([]Route(nil), d.table.rows...) }
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rq := d.begin(w, r)
 	defer d.end(rq)
-	if err := d.serve(rq); err != nil {
+	err := d.serve(rq)
+	if err == nil && rq.out.status == 0 {
+		err = errNoAnswer // net/http would make it a 200
+	}
+	if err != nil {
 		d.fail(rq, err)
 	}
 }
+
+var errNoAnswer = errors.New("the handler answered nothing")
 
 // serve takes a request through the stages, in the order in which they stand.
 // Nothing of a body is read before the caller is known and allowed, so that a

@@ -1,6 +1,9 @@
 package s3api
 
 import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -239,4 +242,38 @@ func TestPresignedHeadersCount(t *testing.T) {
 	r = w.presign(w.request("PUT", "/hoisted/key", []byte("bytes")), time.Minute, time.Now())
 	r.URL.RawQuery += "&x-amz-meta-colour=red"
 	w.send(r).want(t, 403, "SignatureDoesNotMatch")
+}
+
+// boto3 presigns with V2 unless told otherwise.
+func TestPresignedV2(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("boto")
+	w.do("PUT", "/boto/a%20key", []byte("bytes")).want(t, 200, "")
+	sign := func(toSign string) string {
+		m := hmac.New(sha1.New, []byte(testSecret))
+		m.Write([]byte(toSign))
+		return url.QueryEscape(base64.StdEncoding.EncodeToString(m.Sum(nil)))
+	}
+	ends := fmt.Sprint(time.Now().Add(time.Minute).Unix())
+	get := "?AWSAccessKeyId=" + testKey + "&Expires=" + ends + "&Signature=" + sign("GET\n\n\n"+ends+"\n/boto/a%20key")
+	if a := w.send(w.request("GET", "/boto/a%20key"+get, nil)); a.status != 200 || a.body != "bytes" {
+		t.Errorf("path style: %d\n%s", a.status, a.body)
+	}
+	if a := w.send(w.request("GET", "/a%20key"+get, nil, "Host", "boto.s3.amazonaws.com")); a.status != 200 || a.body != "bytes" {
+		t.Errorf("virtual-hosted style: %d\n%s", a.status, a.body)
+	}
+	w.send(w.request("GET", "/boto/other"+get, nil)).want(t, 403, "SignatureDoesNotMatch")
+	w.send(w.request("DELETE", "/boto/a%20key"+get, nil)).want(t, 403, "SignatureDoesNotMatch")
+	// A sub-resource that V2 does not sign must not ride on a signature.
+	w.send(w.request("GET", "/boto/a%20key"+get+"&retention", nil)).want(t, 400, "InvalidRequest")
+	put := "?AWSAccessKeyId=" + testKey + "&Expires=" + ends + "&content-type=text%2Fplain&x-amz-meta-colour=blue&Signature=" +
+		sign("PUT\n\ntext/plain\n"+ends+"\nx-amz-meta-colour:blue\n/boto/put")
+	w.send(w.request("PUT", "/boto/put"+put, []byte("more"), "Content-Type", "text/plain")).want(t, 200, "")
+	if a := w.do("HEAD", "/boto/put", nil); a.header.Get("x-amz-meta-colour") != "blue" || a.header.Get("Content-Type") != "text/plain" {
+		t.Errorf("stored with %v", a.header)
+	}
+	w.send(w.request("PUT", "/boto/put"+strings.Replace(put, "blue", "red", 1), []byte("more"), "Content-Type", "text/plain")).want(t, 403, "SignatureDoesNotMatch")
+	ended := fmt.Sprint(time.Now().Add(-time.Minute).Unix())
+	late := "?AWSAccessKeyId=" + testKey + "&Expires=" + ended + "&Signature=" + sign("GET\n\n\n"+ended+"\n/boto/a%20key")
+	w.send(w.request("GET", "/boto/a%20key"+late, nil)).want(t, 403, "AccessDenied")
 }

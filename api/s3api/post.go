@@ -202,6 +202,8 @@ func formHeaders(form sigv4.Form) (http.Header, error) {
 		case formProof(name):
 			continue
 		case strings.HasPrefix(name, "X-Amz-"), plainField(name):
+		case len(name) > 6 && strings.EqualFold(name[:6], "x-amz-"):
+			return nil, awserr.Argument(f.Name, f.Value, "The field %q can't be a header", f.Name)
 		default:
 			continue // ours or nobody's: the policy had to name it
 		}

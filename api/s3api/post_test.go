@@ -8,11 +8,14 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"mime/multipart"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/wire/sigv4"
 )
 
@@ -201,6 +204,7 @@ func TestPostObjectRefuses(t *testing.T) {
 		{"bad policy JSON", "forms", v2Signed(base64.StdEncoding.EncodeToString([]byte(`{"expiration":`))), 400, "InvalidPolicyDocument"},
 		{"fields without end", "forms", good().with("x-ignore-a", strings.Repeat("x", formFieldsMax)), 400, "MaxPostPreDataLengthExceeded"},
 		{"line end in a field", "forms", v4Form(time.Minute, fields("key", "k", "x-amz-meta-a", "b\r\nSet-Cookie: c"), bucket, key, `["starts-with","$x-amz-meta-a",""]`), 400, "InvalidArgument"},
+		{"a name that is no header's", "forms", v4Form(time.Minute, fields("key", "k", "x-amz-meta-a b", "c"), bucket, key, `{"x-amz-meta-a b":"c"}`), 400, "InvalidArgument"},
 		{"bad tags", "forms", v4Form(time.Minute, fields("key", "k", "tagging", "<Tagging>"), bucket, key, `["starts-with","$tagging",""]`), 400, "MalformedXML"},
 		{"an ACL where there are none", "forms", v4Form(time.Minute, fields("key", "k", "acl", "public-read"), bucket, key, `{"acl":"public-read"}`), 400, "AccessControlListNotSupported"},
 	} {
@@ -267,4 +271,36 @@ func TestPostMalformed(t *testing.T) {
 	if w.log.String() != "" {
 		t.Errorf("what a client did wrong was logged as ours:\n%s", w.log.String())
 	}
+}
+
+func FuzzReadForm(f *testing.F) {
+	f.Add("b", "--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nk\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\nbytes\r\n--b--\r\n")
+	f.Add("b", "--b\r\n\r\n--b--")
+	f.Fuzz(func(t *testing.T, boundary, body string) {
+		rq := &Request{R: &http.Request{Header: http.Header{"Content-Type": {"multipart/form-data; boundary=" + boundary}}}, Body: strings.NewReader(body)}
+		form, file, err := readForm(rq)
+		if err != nil {
+			if awserr.From(err) == nil {
+				t.Fatalf("not AWS's error: %v", err)
+			}
+			return
+		}
+		size := 0
+		for _, x := range form {
+			size += len(x.Name) + len(x.Value)
+		}
+		if size > formFieldsMax {
+			t.Fatalf("%d bytes of fields", size)
+		}
+		if h, err := formHeaders(form); err != nil && awserr.From(err) == nil {
+			t.Fatalf("not AWS's error: %v", err)
+		} else if err == nil {
+			for name, values := range h {
+				if strings.ContainsAny(name+values[0], "\r\n") {
+					t.Fatalf("a line end in %q: %q", name, values[0])
+				}
+			}
+		}
+		_, _ = io.Copy(io.Discard, file)
+	})
 }
