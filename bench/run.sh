@@ -23,6 +23,7 @@ if [ -n "${BENCH_QUICK:-}" ]; then
 	duration=4s objects=20000 large=100000 markers=10000 deep=100 drain=5000 outage=10s bytes=512MiB
 fi
 [ -x "$farhold" ] || { echo "run.sh: $farhold is not there; make build, or set FARHOLD" >&2; exit 1; }
+farhold=$(cd "$(dirname "$farhold")" && pwd)/$(basename "$farhold")
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 rm -f "$out"/*.json
