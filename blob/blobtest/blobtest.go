@@ -44,7 +44,10 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 		{"Concurrent", testConcurrent},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t, open(t))
+		})
 	}
 }
 

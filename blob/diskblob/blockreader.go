@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -17,38 +16,32 @@ func isEOF(err error) bool { return errors.Is(err, io.EOF) }
 // 256 MiB.
 const tableWindow = 4096
 
-// blockReader reads a range of a blob straight into its caller's slices, and
-// checks the blocks as they fill: no call gives the last byte of a block, or of
-// the range in it, before the block has passed.
+// blockReader reads a range of a blob. It gives out no byte before the block
+// with it was checked. Whole blocks are read straight into its caller's slice.
 type blockReader struct {
 	id      blob.ID
 	file    vfs.File
 	base    int64 // of the payload in the file
 	size    int64 // of the payload
-	pos     int64 // next byte to give
+	pos     int64 // next byte to read
 	end     int64 // of the range
-	crc     uint32
-	crcTo   int64 // crc covers the block of this place, from its begin to here
 	table   []byte
-	first   int64 // block of the table's first checksum
+	first   int64   // block of the table's first checksum
+	block   *[]byte // room for a block of which a part is wanted
+	held    []byte  // checked bytes in it that are still to be given
 	buffers *buffers
 	release func() // called once, by Close
 	err     error
 }
 
-// start makes a reader of the range. table may hold the checksums from that of
-// block first on.
-func (r *blockReader) start(offset, length int64) {
-	r.pos, r.end = offset, offset+length
-	r.crcTo = r.pos / blockSize * blockSize
-}
+// start makes a reader of the range.
+func (r *blockReader) start(offset, length int64) { r.pos, r.end = offset, offset+length }
 
 // want gives the checksum of a block.
 func (r *blockReader) want(block int64) (uint32, error) {
 	i := (block - r.first) * 4
 	if i < 0 || i+4 > int64(len(r.table)) {
-		n := min(blocks(r.size)-block, tableWindow, blocks(r.end)-block)
-		table := make([]byte, 4*n)
+		table := make([]byte, 4*min(blocks(r.end)-block, tableWindow))
 		if err := r.readAt(table, r.size+4*block); err != nil {
 			return 0, err
 		}
@@ -57,7 +50,7 @@ func (r *blockReader) want(block int64) (uint32, error) {
 	return binary.LittleEndian.Uint32(r.table[i:]), nil
 }
 
-// readAt fills b from a place of the payload, or of the table behind it.
+// readAt fills b from a place of the payload, or of what surrounds it.
 func (r *blockReader) readAt(b []byte, at int64) error {
 	err := readFull(r.file, b, r.base+at)
 	switch {
@@ -69,80 +62,63 @@ func (r *blockReader) readAt(b []byte, at int64) error {
 	return nil
 }
 
-// check takes b, which follows what was checked before, into account. It gives
-// how many of its bytes lie in blocks that passed or are not yet full.
-func (r *blockReader) check(b []byte) (int, error) {
-	done := 0
-	for done < len(b) {
-		block := r.crcTo / blockSize
-		end := min((block+1)*blockSize, r.size)
-		n := int(min(int64(len(b)-done), end-r.crcTo))
-		r.crc = crc32.Update(r.crc, castagnoli, b[done:done+n])
-		r.crcTo += int64(n)
-		if r.crcTo == end {
-			want, err := r.want(block)
-			if err != nil {
-				return done, err
-			}
-			if r.crc != want {
-				return done, corrupt(r.id, "checksum of block %d", block)
-			}
-			r.crc = 0
+// readBlocks fills b with whole blocks, the first of which begins at a place,
+// and gives how many bytes passed.
+func (r *blockReader) readBlocks(b []byte, at int64) (int, error) {
+	if err := r.readAt(b, at); err != nil {
+		return 0, err
+	}
+	for done := 0; done < len(b); {
+		block := (at + int64(done)) / blockSize
+		n := min(len(b)-done, blockSize)
+		want, err := r.want(block)
+		if err == nil && checksum(b[done:done+n]) != want {
+			err = corrupt(r.id, "checksum of block %d", block)
+		}
+		if err != nil {
+			return done, err
 		}
 		done += n
 	}
-	return done, nil
-}
-
-// pass checks bytes of a block that are not given out, up to a place.
-func (r *blockReader) pass(to int64) error {
-	if to <= r.crcTo {
-		return nil
-	}
-	scratch := r.buffers.get(int(to - r.crcTo))
-	defer r.buffers.put(scratch)
-	if err := r.readAt(*scratch, r.crcTo); err != nil {
-		return err
-	}
-	_, err := r.check(*scratch)
-	return err
+	return len(b), nil
 }
 
 func (r *blockReader) Read(p []byte) (int, error) {
-	if r.err != nil {
+	if len(r.held) > 0 {
+		n := copy(p, r.held)
+		r.held = r.held[n:]
+		return n, nil
+	}
+	switch {
+	case r.err != nil:
 		return 0, r.err
-	}
-	if r.pos == r.end {
+	case r.pos == r.end:
 		return 0, io.EOF
-	}
-	if len(p) == 0 {
+	case len(p) == 0:
 		return 0, nil
 	}
-	n, err := r.read(p[:min(int64(len(p)), r.end-r.pos)])
-	if err != nil {
+	n := min(int64(len(p)), r.end-r.pos)
+	if r.pos+n < r.size {
+		n = n / blockSize * blockSize // the last block of the blob is whole at its end
+	}
+	if r.pos%blockSize == 0 && n > 0 {
+		m, err := r.readBlocks(p[:n], r.pos)
+		r.pos += int64(m)
 		r.err = err
+		return m, err
 	}
-	return n, err
-}
-
-// read fills p.
-func (r *blockReader) read(p []byte) (int, error) {
-	if err := r.pass(r.pos); err != nil { // the begin of the range's first block
+	from := r.pos / blockSize * blockSize
+	to := min(from+blockSize, r.size)
+	if r.block == nil {
+		r.block = r.buffers.get(blockSize)
+	}
+	if _, err := r.readBlocks((*r.block)[:to-from], from); err != nil {
+		r.err = err
 		return 0, err
 	}
-	if err := r.readAt(p, r.pos); err != nil {
-		return 0, err
-	}
-	n, err := r.check(p)
-	if err == nil && r.pos+int64(n) == r.end { // the rest of its last block
-		if rest := min((r.end+blockSize-1)/blockSize*blockSize, r.size); rest > r.end {
-			if err = r.pass(rest); err != nil {
-				n = int(max(0, r.end/blockSize*blockSize-r.pos))
-			}
-		}
-	}
-	r.pos += int64(n)
-	return n, err
+	r.held = (*r.block)[r.pos-from : min(to, r.end)-from]
+	r.pos = min(to, r.end)
+	return r.Read(p)
 }
 
 // WriteTo implements io.WriterTo.
@@ -175,6 +151,10 @@ func (r *blockReader) Close() error {
 	if r.release != nil {
 		r.release()
 		r.release = nil
+		if r.block != nil {
+			r.buffers.put(r.block)
+			r.block, r.held = nil, nil
+		}
 		r.err = blob.ErrClosed
 	}
 	return nil

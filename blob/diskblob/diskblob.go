@@ -20,7 +20,8 @@
 //
 // A sync that fails is never tried again: the kernel forgets what it could not
 // write, and a second sync would succeed over the loss. Its writers get the
-// error, its pack takes no more records and its file is removed. A directory's
+// error, its pack takes no more records, keeps what it has until the volume is
+// opened the next time, and its file is removed. A directory's
 // failed sync ends all writing (blob.ErrClosed), because the names that it lost
 // cannot be told.
 //
@@ -46,6 +47,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -143,18 +145,17 @@ func Open(opts Options) (_ *Store, err error) {
 	if err := opts.fill(); err != nil {
 		return nil, err
 	}
-	fs := opts.FS
 	s := &Store{
 		opts:     opts,
-		fs:       fs,
-		packsDir: fs.PathJoin(opts.Dir, "packs"),
+		fs:       opts.FS,
+		packsDir: opts.FS.PathJoin(opts.Dir, "packs"),
 		tasks:    make(chan task, tasksMax),
 	}
-	s.handles.init(fs)
+	s.handles.init(opts.FS)
 	if err := s.makeDir(opts.Dir); err != nil {
 		return nil, fmt.Errorf("diskblob: %w", err)
 	}
-	if s.lock, err = fs.Lock(fs.PathJoin(opts.Dir, "LOCK")); err != nil {
+	if s.lock, err = s.fs.Lock(s.fs.PathJoin(opts.Dir, "LOCK")); err != nil {
 		return nil, fmt.Errorf("diskblob: %s is in use: %w", opts.Dir, err)
 	}
 	defer func() {
@@ -279,15 +280,29 @@ func (s *Store) stop(err error) error {
 	return err
 }
 
-// makeDir makes a folder, and its parent durably name it.
+// makeDir makes a folder, with those above it, and its name durable. The name
+// is synced even if the folder is there: the process may have ended before it
+// came to that.
 func (s *Store) makeDir(dir string) error {
+	parent := s.fs.PathDir(dir)
+	if parent == dir {
+		return nil
+	}
+	_, err := s.fs.Stat(dir)
+	found := err == nil
+	if _, err := s.fs.Stat(parent); !found && errors.Is(err, fs.ErrNotExist) {
+		if err := s.makeDir(parent); err != nil {
+			return err
+		}
+	}
 	if err := s.fs.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	if parent := s.fs.PathDir(dir); parent != dir {
-		return s.syncDir(parent)
+	err = s.syncDir(parent)
+	if found && errors.Is(err, fs.ErrPermission) {
+		return nil // a folder that was given to us in one that we may not read
 	}
-	return nil
+	return err
 }
 
 // syncDir makes the names in a folder durable.

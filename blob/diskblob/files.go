@@ -350,7 +350,7 @@ func (fl *files) delete(f single) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		return fmt.Errorf("diskblob: delete of %s: %w", f.id(s.opts.Volume), err)
+		return mapError(fmt.Errorf("diskblob: delete of %s: %w", f.id(s.opts.Volume), err))
 	}
 	fl.mu.Lock()
 	current := fl.folder != nil && fl.folder.number == f.folder

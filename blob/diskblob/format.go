@@ -39,7 +39,9 @@ const (
 
 func alignUp(n int64) int64 { return (n + align - 1) &^ (align - 1) }
 
-// A pack begins with a header, in a block of its own:
+// A pack begins with a header, in a block of its own. Behind it stands a copy
+// of the trailer when the pack is sealed: a pack that lost its end shows that it
+// did, and is not taken for one that was being written.
 //
 //	 0  4  magic
 //	 4  1  version
@@ -182,11 +184,14 @@ func parseEntry(b []byte, pack packID) (e entry, ok bool) {
 //	 8  8  pack
 //	16  8  offset of the index
 //	24  4  number of its entries
+//	32  8  how much of the pack, from its begin, holds sound records only: the
+//	       rest was cut by a failed write or a crash before it was sealed
 //	60  4  checksum of what stands before
 type indexTrailer struct {
 	pack   packID
 	offset int64
 	count  int
+	sound  int64
 }
 
 func (t indexTrailer) append(b []byte) []byte {
@@ -198,20 +203,26 @@ func (t indexTrailer) append(b []byte) []byte {
 	binary.LittleEndian.PutUint64(c[8:], uint64(t.pack))
 	binary.LittleEndian.PutUint64(c[16:], uint64(t.offset))
 	binary.LittleEndian.PutUint32(c[24:], uint32(t.count))
+	binary.LittleEndian.PutUint64(c[32:], uint64(t.sound))
 	binary.LittleEndian.PutUint32(c[60:], checksum(c[:60]))
 	return b
 }
 
-// parseIndexTrailer reads the last bytes of a pack of size bytes. It is not ok
-// if the pack is not sealed.
-func parseIndexTrailer(b []byte, pack packID, size int64) (t indexTrailer, ok bool) {
+// parseIndexTrailer reads a trailer or its copy. It is not ok if b is none.
+func parseIndexTrailer(b []byte, pack packID) (t indexTrailer, ok bool) {
 	if string(b[:4]) != indexMagic || checksum(b[:60]) != binary.LittleEndian.Uint32(b[60:]) || b[4] != formatVersion {
 		return t, false
 	}
 	t.pack = packID(binary.LittleEndian.Uint64(b[8:]))
 	t.offset = int64(binary.LittleEndian.Uint64(b[16:]))
 	t.count = int(binary.LittleEndian.Uint32(b[24:]))
-	return t, t.pack == pack && t.offset+int64(t.count)*entrySize+indexTrailerSize == size
+	t.sound = int64(binary.LittleEndian.Uint64(b[32:]))
+	return t, t.pack == pack
+}
+
+// end is where a sealed pack ends.
+func (t indexTrailer) end() int64 {
+	return t.offset + int64(t.count)*entrySize + indexTrailerSize
 }
 
 // A file of its own is the payload, the checksums of its blocks, four bytes

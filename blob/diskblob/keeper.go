@@ -56,8 +56,8 @@ func (s *Store) keep() {
 			}
 		}
 		for _, p := range packs {
-			// What fails here leaves deleted records in the index, from
-			// where the collector deletes them again, and meets the error.
+			// What fails here leaves deleted records in the index, where
+			// the collector finds them and deletes them again.
 			p.bury(deleted[p])
 		}
 		for _, p := range seal {
@@ -93,11 +93,16 @@ func (p *pack) tidy() error {
 }
 
 // bury finishes the deletion of records that are marked. Their marks are synced
-// first: holes and the index's word must not come before them.
+// first: holes and the index's word must not come before them. In a pack that
+// cannot be synced any more the deletion is only in memory, and the space comes
+// back when the volume is opened the next time and the collector frees them.
 func (p *pack) bury(records []record) (err error) {
 	defer func() {
 		p.mu.Lock()
 		for _, r := range records {
+			if p.failed != nil {
+				continue
+			}
 			delete(p.deleted, r.offset)
 		}
 		p.mu.Unlock()

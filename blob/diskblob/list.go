@@ -116,7 +116,7 @@ func (p *pack) list() ([]entry, error) {
 		defer p.store.handles.release(file)
 		if entries, err = p.readIndex(file, index); err != nil {
 			// The headers say the same.
-			if entries, err = p.scan(file, index.offset, index.offset); err != nil {
+			if entries, _, err = p.scan(file, index.offset, index.sound); err != nil {
 				return nil, err
 			}
 		}

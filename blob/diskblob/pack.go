@@ -36,7 +36,7 @@ type pack struct {
 	index    indexTrailer // when sealed
 	live     int          // records not deleted; liveUnknown when sealed and not yet counted
 	readers  map[uint32]int
-	deleted  map[uint32]struct{} // deleted records that the index does not yet say are
+	deleted  map[uint32]struct{} // deleted records of which the index does not say so yet
 	holes    map[uint32]uint32   // deleted records, by offset, with size, to be punched when their readers are gone
 }
 
@@ -254,10 +254,10 @@ func (p *pack) seal() error {
 		return p.remove()
 	}
 	entries := p.sortedEntries()
-	at := p.tail
+	t := indexTrailer{pack: p.id, offset: p.tail, count: len(entries), sound: p.durable}
 	p.mu.Unlock()
 
-	t, err := writeIndex(p.store, p.file, p.id, at, entries)
+	err := writeIndex(p.store, p.file, t, entries)
 	if err != nil {
 		return mapError(fmt.Errorf("diskblob: seal pack %016x: %w", uint64(p.id), err))
 	}
@@ -272,18 +272,23 @@ func (p *pack) seal() error {
 	return nil
 }
 
-// writeIndex writes an index at the end of a pack and syncs it.
-func writeIndex(s *Store, f vfs.File, id packID, at int64, entries []entry) (indexTrailer, error) {
-	t := indexTrailer{pack: id, offset: at, count: len(entries)}
+// writeIndex writes an index at the end of a pack and syncs it. The copy of its
+// trailer is written after that and needs no sync: it matters when the end was
+// lost, long after.
+func writeIndex(s *Store, f vfs.File, t indexTrailer, entries []entry) error {
 	b := make([]byte, 0, len(entries)*entrySize+indexTrailerSize)
 	for _, e := range entries {
-		b = e.append(b, id)
+		b = e.append(b, t.pack)
 	}
 	b = t.append(b)
-	if _, err := f.WriteAt(b, at); err != nil {
-		return t, err
+	if _, err := f.WriteAt(b, t.offset); err != nil {
+		return err
 	}
-	return t, s.syncData(f)
+	if err := s.syncData(f); err != nil {
+		return err
+	}
+	_, err := f.WriteAt(b[len(b)-indexTrailerSize:], packHeaderSize)
+	return err
 }
 
 // readIndex reads the index of a sealed pack.

@@ -175,10 +175,6 @@ func (s *Store) deleteRecord(ctx context.Context, r record) error {
 // the keeper knows already or there is nothing to do.
 func (p *pack) mark(r record, id blob.ID) (fresh bool, err error) {
 	p.mu.Lock()
-	if p.failed != nil {
-		defer p.mu.Unlock()
-		return false, p.failed
-	}
 	if _, again := p.deleted[r.offset]; again {
 		p.mu.Unlock()
 		return false, nil
@@ -217,7 +213,7 @@ func (p *pack) mark(r record, id blob.ID) (fresh bool, err error) {
 		return true, nil
 	}
 	if _, err := file.WriteAt(deadWord(), int64(r.offset)+stateAt); err != nil {
-		return false, fmt.Errorf("diskblob: delete of %s: %w", id, err)
+		return false, mapError(fmt.Errorf("diskblob: delete of %s: %w", id, err)) // full: on a file system that copies on write
 	}
 	return true, nil
 }

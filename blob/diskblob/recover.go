@@ -75,23 +75,25 @@ func (p *pack) recover() (scanned bool, err error) {
 		return false, err
 	}
 	size := info.Size()
-	if size >= indexTrailerSize {
+	for _, at := range []int64{size - indexTrailerSize, packHeaderSize} {
 		var b [indexTrailerSize]byte
-		if err := readFull(file, b[:], size-indexTrailerSize); err != nil {
+		if err := readFull(file, b[:], at); err == errShort {
+			continue
+		} else if err != nil {
 			return false, fmt.Errorf("diskblob: pack %016x: %w", uint64(p.id), err)
 		}
-		if t, ok := parseIndexTrailer(b[:], p.id, size); ok {
+		if t, ok := parseIndexTrailer(b[:], p.id); ok && (t.end() == size || at == packHeaderSize) {
 			p.sealed, p.index, p.live = true, t, liveUnknown
 			return false, nil
 		}
 	}
 
-	entries, err := p.scan(file, size, 0)
+	entries, sound, err := p.scan(file, size, 0)
 	if err != nil {
 		return true, err
 	}
 	p.tail = alignUp(max(size, align))
-	p.durable = p.tail
+	p.durable = sound
 	p.entries = make(map[uint32]entry, len(entries))
 	for _, e := range entries {
 		p.entries[e.offset] = e
@@ -129,17 +131,22 @@ func (p *pack) checkVersion(file *handle) error {
 // What is unreadable beyond that was being written when a crash came, and
 // nobody was told of it: it is left out. What is unreadable before it was
 // acknowledged once: a record with a sound header stays, and fails when it is
-// read; a place without one is given as lost.
-func (p *pack) scan(file *handle, size, durable int64) ([]entry, error) {
+// read; a place without one is given as lost. sound is how much is known to
+// have been durable in the end.
+func (p *pack) scan(file *handle, size, durable int64) (entries []entry, sound int64, err error) {
 	var headers []recordHeader
 	var gaps []int64
 	gap := false
-	for at := int64(align); at+recordHeaderSize <= size; {
+	for at := int64(align); at < max(size, durable); {
 		var b [recordHeaderSize]byte
-		if err := readFull(file, b[:], at); err != nil {
-			return nil, fmt.Errorf("diskblob: scan of pack %016x: %w", uint64(p.id), err)
+		var h recordHeader
+		err := readFull(file, b[:], at)
+		if err != nil && err != errShort {
+			return nil, 0, fmt.Errorf("diskblob: scan of pack %016x: %w", uint64(p.id), err)
 		}
-		h, err := parseRecordHeader(b[:], p.id, at)
+		if err == nil {
+			h, err = parseRecordHeader(b[:], p.id, at)
+		}
 		if err != nil {
 			if !gap {
 				gaps = append(gaps, at)
@@ -153,12 +160,12 @@ func (p *pack) scan(file *handle, size, durable int64) ([]entry, error) {
 		durable = max(durable, h.durable)
 		at += recordSpan(h.size)
 	}
-	entries := make([]entry, 0, len(headers))
+	entries = make([]entry, 0, len(headers))
 	for _, h := range headers {
 		if int64(h.offset) >= durable && h.state == stateLive {
 			whole, err := p.whole(file, h.record)
 			if err != nil {
-				return nil, err
+				return nil, 0, err
 			}
 			if !whole {
 				continue
@@ -172,7 +179,7 @@ func (p *pack) scan(file *handle, size, durable int64) ([]entry, error) {
 		}
 	}
 	slices.SortFunc(entries, byOffset)
-	return entries, nil
+	return entries, durable, nil
 }
 
 func byOffset(a, b entry) int { return int(int64(a.offset) - int64(b.offset)) }
@@ -195,12 +202,13 @@ func (p *pack) reindex(file *handle) error {
 	if err != nil {
 		return err
 	}
-	entries, err := p.scan(file, p.index.offset, p.index.offset)
+	old := p.index
+	entries, sound, err := p.scan(file, old.offset, old.sound)
 	if err != nil {
 		return err
 	}
-	t, err := writeIndex(p.store, file, p.id, alignUp(info.Size()), entries)
-	if err != nil {
+	t := indexTrailer{pack: p.id, offset: alignUp(max(info.Size(), old.offset)), count: len(entries), sound: sound}
+	if err := writeIndex(p.store, file, t, entries); err != nil {
 		return err
 	}
 	p.mu.Lock()
