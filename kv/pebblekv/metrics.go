@@ -10,6 +10,7 @@ type counts struct {
 	conflicts atomic.Int64 // guards that did not hold
 	failures  atomic.Int64 // flushes and compactions that failed
 	stalls    atomic.Int64 // times that writes had to wait for them
+	tidied    atomic.Int64 // compactions that wasteful scans asked for
 	said      atomic.Int64 // when a failure was logged, in seconds
 }
 
@@ -72,5 +73,6 @@ func (s *Store) Metrics() map[string]float64 {
 		"kv_obsolete_tables_bytes":     float64(m.Table.ObsoleteSize),
 		"kv_zombie_tables_bytes":       float64(m.Table.ZombieSize),
 		"kv_write_stalls_total":        float64(s.counts.stalls.Load()),
+		"kv_tidied_total":              float64(s.counts.tidied.Load()),
 	}
 }

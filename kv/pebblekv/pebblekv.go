@@ -79,6 +79,7 @@ type Store struct {
 	room    *room
 	wake    chan struct{}
 	counts  counts
+	tidy    tidier
 	stalled atomic.Bool   // the log takes no commits at present
 	watched chan struct{} // closed when watch has returned
 
@@ -140,6 +141,7 @@ func Open(o Options) (*Store, error) {
 	}
 	s.room.opened.Store(true)
 	go s.watch()
+	s.startTidier()
 	return s, nil
 }
 
@@ -266,6 +268,7 @@ func (s *Store) Close() error {
 	s.health.closed.Store(true)
 	close(s.room.done)
 	<-s.watched
+	s.tidy.stop()
 	err := s.db.Close()
 	if s.health.failed() {
 		err = nil // the commits that it struck were told

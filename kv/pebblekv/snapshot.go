@@ -116,6 +116,7 @@ func (s *snapshot) Scan(span kv.Span) iter.Seq2[kv.Pair, error] {
 		if span.Reverse {
 			first, next = it.Last, it.Prev
 		}
+		yielded := 0
 		for ok := first(); ok; ok = next() {
 			v, err := it.ValueAndErr()
 			if err != nil {
@@ -125,11 +126,14 @@ func (s *snapshot) Scan(span kv.Span) iter.Seq2[kv.Pair, error] {
 			if v == nil {
 				v = []byte{}
 			}
+			yielded++
 			if !yield(kv.Pair{Key: it.Key(), Value: v}, nil) {
 				s.spans[at] = reached(span, it.Key())
+				s.store.wasted(it, span, it.Key(), yielded)
 				return
 			}
 		}
+		s.store.wasted(it, span, nil, yielded)
 		if err := it.Error(); err != nil {
 			yield(kv.Pair{}, mapped(err))
 		}
