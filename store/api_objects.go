@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/farhold/farhold/s3"
+	"github.com/farhold/farhold/stamp"
 )
 
 // Conditions are If-Match and If-None-Match of a write. Empty fields ask for
@@ -48,6 +49,9 @@ type PutInput struct {
 type Deletion struct {
 	VersionID string // of the marker made, or of the version removed; "" in an unversioned bucket
 	Marker    bool   // a marker was made, or what was removed was one
+	// Stamp is that of the marker made or of the version removed; zero when
+	// nothing was. Clients know a null version by its name only.
+	Stamp stamp.Stamp
 }
 
 // DeleteInput names what to delete: the current object, or one version.

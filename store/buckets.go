@@ -261,9 +261,19 @@ const deletingWait = 2 * time.Second
 // update runs a transaction, waiting while a bucket that it needs is between
 // being there and being gone.
 func (s *Store) update(ctx context.Context, fn func(tx *kv.Tx) error) error {
+	return s.updateStack(ctx, "", "", fn)
+}
+
+// updateStack is update for a transaction that changes the stack of a key:
+// those of one key come one after the other rather than in vain.
+func (s *Store) updateStack(ctx context.Context, uid s3.UID, key string, fn func(tx *kv.Tx) error) error {
+	var latched [][]byte
+	if key != "" {
+		latched = [][]byte{headKey(tableLive, uid, key)}
+	}
 	pause := time.Millisecond
 	for waited := time.Duration(0); ; waited += pause {
-		err := kv.Update(ctx, s.opt.KV, fn)
+		err := kv.UpdateLatched(ctx, s.opt.KV, s.latches, latched, fn)
 		if !errors.Is(err, errDeleting) {
 			return err
 		}

@@ -59,13 +59,8 @@ func (s *Store) Put(ctx context.Context, in *PutInput, body io.Reader) (*s3.Vers
 // commitVersion puts a new version, whose body is in its place, into its stack
 // with everything that follows from it. extra, if any, adds to the transaction.
 func (s *Store) commitVersion(ctx context.Context, bucket string, uid s3.UID, r *record, cond Conditions, w *written, extra func(tx *kv.Tx, b *Bucket) error) error {
-	held, err := s.latches.Lock(ctx, headKey(tableLive, uid, r.Key))
-	if err != nil {
-		return err
-	}
-	defer held.Unlock()
 	template := *r
-	err = s.update(ctx, func(tx *kv.Tx) error {
+	err := s.updateStack(ctx, uid, r.Key, func(tx *kv.Tx) error {
 		*r = template
 		b, err := s.writableBucket(tx, bucket)
 		if err != nil {
@@ -205,16 +200,11 @@ func (s *Store) Delete(ctx context.Context, in DeleteInput) (Deletion, error) {
 	if err != nil {
 		return Deletion{}, err
 	}
-	held, err := s.latches.Lock(ctx, headKey(tableLive, b.UID, in.Key))
-	if err != nil {
-		return Deletion{}, err
-	}
-	defer held.Unlock()
 	var (
 		d      Deletion
 		marker *s3.Version
 	)
-	err = s.update(ctx, func(tx *kv.Tx) error {
+	err = s.updateStack(ctx, b.UID, in.Key, func(tx *kv.Tx) error {
 		d, marker = Deletion{}, nil
 		tx.Frees()
 		b, err := s.writableBucket(tx, in.Bucket)
@@ -257,7 +247,7 @@ func (s *Store) Delete(ctx context.Context, in DeleteInput) (Deletion, error) {
 			return err
 		}
 		st.done()
-		d = Deletion{VersionID: r.VersionID(), Marker: true}
+		d = Deletion{VersionID: r.VersionID(), Marker: true, Stamp: r.ID}
 		marker = &r.Version
 		return nil
 	})
@@ -295,7 +285,7 @@ func (s *Store) purge(tx *kv.Tx, b *Bucket, st *stack, in *DeleteInput) (Deletio
 		}
 	}
 	st.done()
-	d.Marker = r.Marker
+	d.Marker, d.Stamp = r.Marker, r.ID
 	return d, nil
 }
 

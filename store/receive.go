@@ -122,12 +122,7 @@ func (s *Store) knownIn(g getter, b *Bucket, v *s3.Version) (rc Receipt, ok bool
 
 // apply puts a replica into its stack, unless it came meanwhile.
 func (s *Store) apply(ctx context.Context, bucket string, uid s3.UID, r *record, in *intake) (rc Receipt, err error) {
-	held, err := s.latches.Lock(ctx, headKey(tableLive, uid, r.Key))
-	if err != nil {
-		return rc, err
-	}
-	defer held.Unlock()
-	err = s.update(ctx, func(tx *kv.Tx) error {
+	err = s.updateStack(ctx, uid, r.Key, func(tx *kv.Tx) error {
 		b, err := s.writableBucket(tx, bucket)
 		if errors.Is(err, ErrNoSuchBucket) || err == nil && b.UID != uid {
 			return ErrDstBucketNotFound
