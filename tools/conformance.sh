@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Lets unmodified clients drive a realm.
+#   optional   those that are on this machine; says which are not
+#   required   all of them, or it fails
+#   full       the same, and what takes long
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+GO=${GO:-go}
+mode=${1:-optional}
+missing=()
+aws --version >/dev/null 2>&1 || missing+=("AWS CLI (https://aws.amazon.com/cli)")
+python3 -c 'import boto3' >/dev/null 2>&1 || missing+=("boto3 (pip install boto3)")
+rclone version >/dev/null 2>&1 || missing+=("rclone (apt-get install rclone)")
+restic version >/dev/null 2>&1 || missing+=("restic (apt-get install restic)")
+if [ "$mode" != optional ]; then
+	if [ ${#missing[@]} -gt 0 ]; then
+		printf 'make conformance needs %s\n' "${missing[@]}" >&2
+		exit 1
+	fi
+	FARHOLD_CONFORMANCE=$mode exec "$GO" test -count=1 -timeout 60m -v ./conformance
+fi
+# make test has run ./conformance with whatever was there.
+if [ ${#missing[@]} -gt 0 ]; then
+	echo
+	echo "Not run, because they are not on this machine:"
+	printf '  %s\n' "${missing[@]}"
+fi
