@@ -119,12 +119,14 @@ func AppendVersion(b []byte, v *Version) []byte {
 		if !r.Until.IsZero() {
 			m = putUint(m, 3, uint64(r.Until.UnixMilli()))
 		}
+		m = putBool(m, 4, r.Joined)
 		b = putBytes(b, fieldRetention, m)
 	}
 	if r := &v.Hold; !r.At.IsZero() || r.Set {
 		m := putStamp(nil, 1, r.At)
 		m = putBool(m, 2, r.On)
 		m = putBool(m, 3, r.Set)
+		m = putBool(m, 4, r.Joined)
 		b = putBytes(b, fieldHold, m)
 	}
 	if r := &v.ACL; !r.At.IsZero() || r.Canned != "" || len(r.Document) > 0 {
@@ -425,6 +427,8 @@ func getRetention(raw []byte) (r RetentionRegister, err error) {
 			r.Mode = RetentionMode(raw)
 		case 3:
 			r.Until = time.UnixMilli(int64(x)).UTC()
+		case 4:
+			r.Joined = x != 0
 		}
 		return err
 	})
@@ -440,6 +444,8 @@ func getHold(raw []byte) (r HoldRegister, err error) {
 			r.On = x != 0
 		case 3:
 			r.Set = x != 0
+		case 4:
+			r.Joined = x != 0
 		}
 		return err
 	})

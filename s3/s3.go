@@ -102,6 +102,9 @@ type RetentionRegister struct {
 	At    stamp.Stamp
 	Mode  RetentionMode
 	Until time.Time
+	// Joined tells that it was joined of what two regions made: a change that
+	// one of them makes knows only its own part, and replaces it no more.
+	Joined bool
 }
 
 // HoldRegister holds an object's legal hold.
@@ -109,6 +112,8 @@ type HoldRegister struct {
 	At  stamp.Stamp
 	On  bool
 	Set bool // whether a hold was ever given: OFF and unset are told apart
+	// Joined is as in RetentionRegister.
+	Joined bool
 }
 
 // ACLRegister holds an object's ACL as a canned name or as a document.

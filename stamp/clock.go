@@ -23,6 +23,10 @@ var ErrAhead = errors.New("stamp: too far ahead of this region's clock")
 type Clock struct {
 	// Ahead bounds what Observe accepts; zero means AheadMax.
 	Ahead time.Duration
+	// Wall makes this a wall clock: Next heeds neither what was observed nor
+	// what it comes after. It loses writes wherever clocks disagree; the
+	// simulation sets it to prove that it sees that. Tests only.
+	Wall bool
 
 	region uint32
 	now    func() time.Time
@@ -57,6 +61,9 @@ func (c *Clock) Next(after Stamp) Stamp {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := max(TimeOf(c.now()), c.last+1, after.Time()+1)
+	if c.Wall {
+		t = TimeOf(c.now())
+	}
 	c.last = t
 	var s Stamp
 	binary.BigEndian.PutUint64(s[:8], uint64(t))

@@ -1,0 +1,262 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/farhold/farhold/s3"
+	"github.com/farhold/farhold/s3model"
+	"github.com/farhold/farhold/stamp"
+	"github.com/farhold/farhold/store"
+	"github.com/farhold/farhold/work/replication"
+)
+
+// world is a run: regions, the network between them, the true time, and what
+// is known of every version ever made.
+type world struct {
+	opt     Options
+	cfg     config
+	rng     *rand.Rand
+	now     time.Time
+	step    int
+	healed  bool
+	regions []*region
+	places  places
+	uids    int
+
+	cuts   map[[2]string]bool // from, to: bytes that way are lost
+	flying []*message         // sent, not arrived
+	sent   []*message         // arrived once, and may arrive again
+
+	versions map[stamp.Stamp]*origin
+
+	trace []string
+	err   error // the first violation
+}
+
+// origin is what is known of a version since it was made.
+type origin struct {
+	region *region
+	bucket string
+	uid    s3.UID
+	key    string
+	body   []byte
+	made   s3.Version
+	goes   map[string]s3.StorageClass // destination buckets that a rule sends it to, and the class there
+	past   []stamp.Stamp              // versions of the key that its writer could see
+	// By destination bucket: the newest change that it has taken, and the
+	// reason with which it last refused.
+	taken  map[string]stamp.Stamp
+	reason map[string]string
+	// By destination bucket, which of that name it was.
+	takenBy map[string]s3.UID
+}
+
+// places is the realm's directory of bucket names.
+type places map[string]store.Place
+
+func (p places) Locate(_ context.Context, name string) (store.Place, bool, error) {
+	l, ok := p[name]
+	return l, ok, nil
+}
+
+const traceMax = 60
+
+func (w *world) tracef(format string, args ...any) {
+	if len(w.trace) >= 2*traceMax {
+		w.trace = append(w.trace[:0], w.trace[traceMax:]...)
+	}
+	w.trace = append(w.trace, fmt.Sprintf("%4d %8.3fs ", w.step, w.now.Sub(epoch).Seconds())+fmt.Sprintf(format, args...))
+}
+
+// violation notes the first thing that is not as it should be.
+func (w *world) violation(format string, args ...any) error {
+	if w.err == nil {
+		w.err = fmt.Errorf(format, args...)
+	}
+	return w.err
+}
+
+func (w *world) chance(p float64) bool { return p > 0 && !w.healed && w.rng.Float64() < p }
+
+func (w *world) region(name string) *region {
+	for _, r := range w.regions {
+		if r.name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+func short(id stamp.Stamp) string { s := id.String(); return s[12:22] }
+
+// accepted notes that a destination said it has a version, or side data of it.
+func (w *world) accepted(to *region, b *s3model.Bucket, v *s3.Version, side bool) {
+	o := w.versions[v.ID]
+	if n := v.Newest(); stamp.Compare(n, o.taken[b.Name]) > 0 && (!side || !o.taken[b.Name].IsZero() || b.Purged[v.ID]) {
+		o.taken[b.Name] = n
+	}
+	if !side {
+		o.takenBy[b.Name] = b.UID
+	}
+}
+
+// refused notes with what reason a destination refused.
+func (w *world) refused(from *region, sh *replication.Shipment) {
+	name := replication.Name(sh.Err)
+	if sh.Side != nil {
+		w.versions[sh.Side.ID].reason[sh.Side.Bucket] = name
+		return
+	}
+	w.versions[sh.Arrival.Version.ID].reason[sh.Arrival.Bucket] = name
+}
+
+var epoch = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+// Failure is a run that went wrong.
+type Failure struct {
+	Seed  uint64
+	Err   error
+	Trace []string
+}
+
+// Error gives the violation, the command that repeats it, and the end of the trace.
+func (f *Failure) Error() string {
+	return fmt.Sprintf("seed %d: %v\nrepeat: go test ./sim -run TestSeeds -seed %d\n%s", f.Seed, f.Err, f.Seed, strings.Join(f.Trace, "\n"))
+}
+
+// Unwrap gives the violation.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// Run runs a seed to its end. The error is a *Failure.
+func Run(ctx context.Context, o Options) error {
+	trace, err := run(ctx, o)
+	if err == nil {
+		return nil
+	}
+	return &Failure{Seed: o.Seed, Err: err, Trace: trace}
+}
+
+func run(ctx context.Context, o Options) (trace []string, err error) {
+	w := &world{
+		opt: o, rng: rand.New(rand.NewPCG(o.Seed, 0x73696d)), now: epoch, places: make(places),
+		cuts: make(map[[2]string]bool), versions: make(map[stamp.Stamp]*origin),
+	}
+	w.cfg = newConfig(w.rng, o)
+	err = w.run(ctx)
+	return w.trace[max(0, len(w.trace)-traceMax):], err
+}
+
+var regionNames = []string{"us-east-1", "us-west-2", "eu-west-1"}
+
+func (w *world) run(ctx context.Context) error {
+	for i := range w.cfg.regions {
+		r, err := newRegion(w, regionNames[i], w.opt.Seed<<2|uint64(i))
+		if err != nil {
+			return err
+		}
+		w.regions = append(w.regions, r)
+	}
+	for _, r := range w.regions {
+		if err := r.start(ctx); err != nil {
+			return err
+		}
+	}
+	if err := w.furnish(ctx); err != nil {
+		return err
+	}
+	for w.step = range w.cfg.steps {
+		err := w.event(ctx)
+		if err == nil {
+			err = w.err
+		}
+		if err == nil && w.step%40 == 39 {
+			err = w.compareAll(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := w.settle(ctx); err != nil {
+		return err
+	}
+	return w.converged(ctx)
+}
+
+// settle heals the network and runs every worker until nothing is to be done.
+func (w *world) settle(ctx context.Context) error {
+	w.healed = true
+	clear(w.cuts)
+	for _, r := range w.regions {
+		r.fuse = -1
+		r.offset = time.Duration(w.rng.Int64N(int64(4*time.Second))) - 2*time.Second
+	}
+	w.tracef("healed")
+	for len(w.flying) > 0 {
+		m := w.flying[0]
+		w.flying = w.flying[1:]
+		if _, err := w.deliver(ctx, m); err != nil {
+			return err
+		}
+	}
+	// The longest wait is the worker's longest back-off, or until clocks have
+	// caught up with the greatest stamp.
+	end := w.now.Add(10*time.Minute + 2*wildest)
+	for w.now.Before(end) {
+		next := w.now.Add(15 * time.Second)
+		for _, r := range w.regions {
+			for _, k := range r.workers {
+				for range 100 {
+					again, err := k.Step(ctx)
+					if w.err != nil {
+						return w.err
+					}
+					if err != nil {
+						return w.violation("%s: a worker failed: %v", r.name, err)
+					}
+					if again.After(r.now()) {
+						if at := again.Add(-r.offset); at.Before(next) {
+							next = at
+						}
+						break
+					}
+				}
+			}
+		}
+		left := 0
+		for _, r := range w.regions {
+			n, _, err := w.backlog(ctx, r)
+			if err != nil {
+				return err
+			}
+			left += n
+		}
+		if left == 0 {
+			return nil
+		}
+		w.now = maxTime(next, w.now.Add(time.Millisecond))
+	}
+	return w.violation("the regions do not come to rest")
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// backlog counts the tasks of a region.
+func (w *world) backlog(ctx context.Context, r *region) (n int, oldest time.Time, err error) {
+	for _, to := range w.regions {
+		m, at, err := r.store.Backlog(ctx, to.name, 1_000_000)
+		if err != nil {
+			return 0, at, w.violation("%s: backlog: %v", r.name, err)
+		}
+		n += m
+	}
+	return n, oldest, nil
+}
