@@ -52,12 +52,12 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 }
 
 // Sizes are the lengths at which engines change their ways: nothing, a byte,
-// around the checksum block of 64 KiB, and around the threshold of 4 MiB.
+// around the checksum block of 64 KiB, and where files begin.
 var sizes = []int{
 	0, 1, 4095, 4096, 4097, 16 << 10,
 	64<<10 - 1, 64 << 10, 64<<10 + 1, 128 << 10, 300_000,
-	1<<20 - 1, 1 << 20, 1<<20 + 1, 3 << 20,
-	4<<20 - 1, 4 << 20, 4<<20 + 1, 6_000_000,
+	1<<20 - 1, 1 << 20, 1<<20 + 1,
+	2<<20 - 1, 2 << 20, 2<<20 + 1, 4<<20 - 1, 4 << 20, 4<<20 + 1, 6_000_000,
 }
 
 // Body is n bytes that a seed determines.

@@ -6,7 +6,7 @@ import "sync"
 const slack = 8 << 10
 
 // bufferSizes are the classes of buffers, each with slack on top.
-var bufferSizes = [...]int{16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20}
+var bufferSizes = [...]int{16 << 10, 64 << 10, 256 << 10, 1 << 20, 2 << 20, 4 << 20}
 
 // buffers lends slices.
 type buffers struct {

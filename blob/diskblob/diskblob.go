@@ -71,8 +71,8 @@ type Options struct {
 	// 0 means 1 GiB.
 	PackMax int64
 	// FileMin is the size in bytes from which a blob has a file of its own, at
-	// most half of PackMax and 64 MiB; 0 means 4 MiB. A writer holds so many
-	// bytes in memory.
+	// most half of PackMax and 64 MiB; 0 means 2 MiB, from where files were as
+	// fast as packs when measured. A writer holds so many bytes in memory.
 	FileMin int64
 	// Packs is how many packs are appended to at a time, at most 64; 0 means
 	// 4. More let the device work on several syncs at once.
@@ -96,7 +96,7 @@ func (o *Options) fill() error {
 		o.PackMax = 1 << 30
 	}
 	if o.FileMin == 0 {
-		o.FileMin = min(4<<20, o.PackMax/2)
+		o.FileMin = min(2<<20, o.PackMax/2)
 	}
 	if o.Packs == 0 {
 		o.Packs = 4

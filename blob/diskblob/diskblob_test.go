@@ -3,7 +3,6 @@ package diskblob_test
 import (
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/farhold/farhold/blob"
 	"github.com/farhold/farhold/blob/blobtest"
 	"github.com/farhold/farhold/blob/diskblob"
@@ -28,25 +27,21 @@ func closeStore(t testing.TB, s *diskblob.Store) {
 	}
 }
 
-// The contract, on a real disk and in memory, with usual packs and with ones so
-// small that they are sealed and removed all the time.
+// The contract, with usual packs and with ones so small that they are sealed and
+// removed all the time.
 func TestContract(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		opts diskblob.Options
-		mem  bool
 	}{
-		{"disk", diskblob.Options{}, false},
-		{"small", diskblob.Options{PackMax: 200_000, FileMin: 100_000}, false},
-		{"one", diskblob.Options{PackMax: 2 << 20, FileMin: 1 << 20, Packs: 1}, true},
+		{"usual", diskblob.Options{}},
+		{"small", diskblob.Options{PackMax: 200_000, FileMin: 100_000}},
+		{"one", diskblob.Options{PackMax: 2 << 20, FileMin: 1 << 20, Packs: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			blobtest.Run(t, func(t *testing.T) blob.Store {
 				opts := c.opts
 				opts.Dir = t.TempDir()
-				if c.mem {
-					opts.FS = vfs.NewMem()
-				}
 				s := open(t, opts)
 				t.Cleanup(func() { closeStore(t, s) })
 				return s

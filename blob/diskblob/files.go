@@ -166,22 +166,17 @@ func (fl *files) create() (*fileWriter, error) {
 	return w, nil
 }
 
-// flushEvery is how many bytes are written before the device is told to begin
-// with them, so that the sync in the end has little left to do.
-const flushEvery = 8 << 20
-
 // fileWriter writes a file. After an error of its methods only abort follows;
 // commit clears up by itself.
 type fileWriter struct {
-	files   *files
-	tmp     string
-	random  uint64
-	file    vfs.File
-	buf     *[]byte // gathers small writes
-	fill    int     // bytes in it
-	size    int64   // written to the file, without them
-	flushed int64
-	sum     summer
+	files  *files
+	tmp    string
+	random uint64
+	file   vfs.File
+	buf    *[]byte // gathers small writes
+	fill   int     // bytes in it
+	size   int64   // written to the file, without them
+	sum    summer
 }
 
 func (w *fileWriter) write(p []byte) error {
@@ -217,13 +212,8 @@ func (w *fileWriter) writeOut(p []byte) error {
 	if _, err := w.file.WriteAt(p, w.size); err != nil {
 		return fmt.Errorf("diskblob: write: %w", err)
 	}
+	startWrite(w.file, w.size, int64(len(p)))
 	w.size += int64(len(p))
-	if w.size-w.flushed >= flushEvery && w.files.store.opts.Mutant != mutantNoFileSync {
-		w.flushed = w.size
-		if _, err := w.file.SyncTo(w.size); err != nil {
-			return fmt.Errorf("diskblob: write: %w", err)
-		}
-	}
 	return nil
 }
 

@@ -67,6 +67,10 @@ type stripe struct {
 	pack *pack
 }
 
+// startWriteMin is the size in bytes from which it pays to have the device begin
+// with a record while its writer waits for the sync before its own.
+const startWriteMin = 512 << 10
+
 // appendRecord makes a record durable.
 func (s *Store) appendRecord(b *recordBuffer) (record, error) {
 	bytes, size := b.finish()
@@ -92,6 +96,9 @@ func (s *Store) appendRecord(b *recordBuffer) (record, error) {
 	if _, err := p.file.WriteAt(bytes, offset); err != nil {
 		p.abandon(offset, span)
 		return record{}, fmt.Errorf("diskblob: write to pack %016x: %w", uint64(p.id), err)
+	}
+	if len(bytes) >= startWriteMin {
+		startWrite(p.file, offset, int64(len(bytes)))
 	}
 	p.written(offset)
 	if err := p.sync.wait(); err != nil {

@@ -9,3 +9,6 @@ func isFull(err error) bool { return vfs.IsNoSpaceError(err) }
 
 // punch does nothing: the space comes back with the file's removal.
 func punch(f vfs.File, offset, length int64) error { return nil }
+
+// startWrite is a hint that this system does not take.
+func startWrite(f vfs.File, offset, length int64) {}
