@@ -19,7 +19,8 @@ type Tx struct {
 	snap Snapshot
 	try  int
 
-	doomed bool // two guards of one key contradict each other
+	doomed  bool // two guards of one key contradict each other
+	claimed bool // a guard was claimed, not read
 
 	guards  []Guard
 	guardAt places
@@ -66,8 +67,34 @@ func (tx *Tx) Peek(key []byte) ([]byte, error) {
 
 // Assume guards key without reading it: the commit conflicts unless key has
 // this value, or is absent when value is nil. It is for callers that cache.
-// Nothing checks the claim when nothing is committed.
-func (tx *Tx) Assume(key, value []byte) { tx.guard(key, value) }
+// When nothing is committed, or fn returns an error, the claim is checked
+// against this transaction's view instead: what fn concluded from a stale claim
+// never becomes an answer.
+func (tx *Tx) Assume(key, value []byte) {
+	tx.guard(key, value)
+	tx.claimed = true
+}
+
+// stale tells whether a guard contradicts the view. What was read through the
+// view agrees with it, so that only claims can.
+func (tx *Tx) stale() (bool, error) {
+	if !tx.claimed {
+		return false, nil
+	}
+	for i := range tx.guards {
+		g := &tx.guards[i]
+		v, err := tx.read(g.Key)
+		if errors.Is(err, ErrNotFound) {
+			v = nil
+		} else if err != nil {
+			return false, err
+		}
+		if (v == nil) != (g.Want == nil) || !bytes.Equal(v, g.Want) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
 
 // Scan yields the pairs of span as this transaction sees them, its own writes
 // included. It guards nothing: rows may appear in the span, change or go

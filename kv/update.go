@@ -115,6 +115,9 @@ func (tx *Tx) run(ctx context.Context, s Store, try int, visible func(), fn func
 	tx.reset()
 	tx.ctx, tx.snap, tx.try = ctx, snap, try
 	if err := fn(tx); err != nil {
+		if stale, e := tx.stale(); stale || e != nil {
+			return stale, errors.Join(err, e)
+		}
 		// An error of fn is an answer (say, a condition that did not hold) and
 		// must not rest on what a crash could take back. It never counts as a
 		// conflict of this transaction, even when it wraps one from elsewhere.
@@ -127,6 +130,9 @@ func (tx *Tx) run(ctx context.Context, s Store, try int, visible func(), fn func
 	case tx.doomed:
 		return true, nil
 	case len(tx.writes) == 0:
+		if stale, err := tx.stale(); stale || err != nil {
+			return stale, err
+		}
 		return false, snap.Settled(ctx)
 	}
 	m := tx.mutation()

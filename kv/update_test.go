@@ -342,3 +342,29 @@ func TestSpan(t *testing.T) {
 		t.Error("After")
 	}
 }
+
+// TestUpdateChecksClaims: a stale claim is found out also when nothing is
+// committed that would check it.
+func TestUpdateChecksClaims(t *testing.T) {
+	s := memkv.New(memkv.Seed(1))
+	put := &kv.Mutation{Puts: []kv.Pair{{Key: []byte("k"), Value: []byte("new")}}}
+	if err := s.Commit(t.Context(), put); err != nil {
+		t.Fatal(err)
+	}
+	refused := errors.New("refused")
+	for _, answer := range []error{nil, refused} {
+		tries := 0
+		err := kv.Update(t.Context(), s, func(tx *kv.Tx) error {
+			tries++
+			if tx.Try() == 0 {
+				tx.Assume([]byte("k"), []byte("old"))
+				return answer
+			}
+			_, err := tx.Get([]byte("k"))
+			return err
+		})
+		if err != nil || tries != 2 {
+			t.Errorf("answering %v: %d tries, %v", answer, tries, err)
+		}
+	}
+}
