@@ -490,13 +490,16 @@ func (w *world) versioning(ctx context.Context, r *region) error {
 // bucket deletes a bucket with all that is in it, or makes one again.
 func (w *world) bucket(ctx context.Context, r *region) error {
 	for i, x := range w.regions {
-		name := fmt.Sprintf("side%d", i)
-		if x != r || r.model[name] != nil {
+		if x != r {
 			continue
 		}
-		if w.rng.IntN(2) == 0 {
-			return w.createBucket(ctx, r, name, s3model.Enabled, false)
+		for _, kind := range []string{"main", "side"} {
+			if name := fmt.Sprint(kind, i); r.model[name] == nil && w.rng.IntN(2) == 0 {
+				return w.createBucket(ctx, r, name, s3model.Enabled, false)
+			}
 		}
+	}
+	if len(r.model) == 1 {
 		return nil
 	}
 	b := w.someBucket(r)
@@ -508,9 +511,6 @@ func (w *world) bucket(ctx context.Context, r *region) error {
 		}
 		if err == nil {
 			w.dropBucket(r, b)
-		}
-		if len(r.model) == 0 {
-			return w.createBucket(ctx, r, b.Name, s3model.Enabled, false)
 		}
 		return nil
 	}

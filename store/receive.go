@@ -32,15 +32,20 @@ func (s *Store) Receive(ctx context.Context, a *Arrival, body io.Reader) (Receip
 	if err := s.observe(v); err != nil {
 		return Receipt{}, err
 	}
-	b, err := s.destination(ctx, a.Bucket, v)
+	b, err := s.destination(ctx, a.Bucket)
 	if err != nil {
 		return Receipt{}, err
 	}
+	// What is here already stays here whatever became of the bucket since: a
+	// repeated arrival is told so, or its source would call it FAILED.
 	if rc, ok, err := s.known(ctx, b, v); err != nil || ok {
 		if err == nil && rc.Already {
 			err = s.ReceiveSide(ctx, sideOf(a))
 		}
 		return rc, err
+	}
+	if err := takes(b, v); err != nil {
+		return Receipt{}, err
 	}
 	r := &record{Version: *v}
 	r.Replica, r.Targets, r.Parts = true, nil, nil
@@ -70,22 +75,29 @@ func (s *Store) observe(v *s3.Version) error {
 	return s.opt.Clock.Observe(v.Newest())
 }
 
-// destination finds the bucket that a replica goes to and whether it may.
-func (s *Store) destination(ctx context.Context, bucket string, v *s3.Version) (*Bucket, error) {
+// destination finds the bucket that a replica goes to.
+func (s *Store) destination(ctx context.Context, bucket string) (*Bucket, error) {
 	b, err := s.Bucket(ctx, bucket)
 	if errors.Is(err, ErrNoSuchBucket) {
 		return nil, ErrDstBucketNotFound
 	}
-	if err != nil {
-		return nil, err
-	}
+	return b, err
+}
+
+// takes tells whether a bucket takes a replica that it does not have.
+func takes(b *Bucket, v *s3.Version) error {
 	if b.Versioning != versioningEnabled {
-		return nil, ErrDstBucketUnversioned
+		return ErrDstBucketUnversioned
 	}
+	return keepsLock(b, v)
+}
+
+// keepsLock tells whether a bucket can keep the lock that a version comes with.
+func keepsLock(b *Bucket, v *s3.Version) error {
 	if (v.Retention.Mode != "" || v.Hold.On) && !b.ObjectLock {
-		return nil, ErrDstObjectLockMissing
+		return ErrDstObjectLockMissing
 	}
-	return b, nil
+	return nil
 }
 
 // known tells whether an arrival is here already, or was purged here.
@@ -130,9 +142,6 @@ func (s *Store) apply(ctx context.Context, bucket string, uid s3.UID, r *record,
 		if err != nil {
 			return err
 		}
-		if b.Versioning != versioningEnabled {
-			return ErrDstBucketUnversioned
-		}
 		st, err := s.openStack(tx, b, r.Key)
 		if err != nil {
 			return err
@@ -140,6 +149,9 @@ func (s *Store) apply(ctx context.Context, bucket string, uid s3.UID, r *record,
 		var ok bool
 		if rc, ok, err = s.knownIn(tx, b, &r.Version); err != nil || ok {
 			return err
+		}
+		if b.Versioning != versioningEnabled {
+			return ErrDstBucketUnversioned
 		}
 		if s.opt.Mutant == "no-dedupe" {
 			// Without identity every delivery is a new version.
@@ -285,7 +297,7 @@ func (s *Store) ReceiveSide(ctx context.Context, a *SideArrival) error {
 	if err := s.observe(&v); err != nil {
 		return err
 	}
-	b, err := s.destination(ctx, a.Bucket, &v)
+	b, err := s.destination(ctx, a.Bucket)
 	if err != nil {
 		return err
 	}
@@ -310,9 +322,15 @@ func (s *Store) ReceiveSide(ctx context.Context, a *SideArrival) error {
 			if err == nil {
 				return nil // purged here; there is nothing to change
 			}
-			if errors.Is(err, kv.ErrNotFound) {
-				err = ErrDstVersionNotFound
+			if !errors.Is(err, kv.ErrNotFound) {
+				return err
 			}
+			if err := takes(now, &v); err != nil {
+				return err // what its version will be told, or was
+			}
+			return ErrDstVersionNotFound
+		}
+		if err := keepsLock(now, &v); err != nil {
 			return err
 		}
 		if merge(r, a) {
@@ -339,33 +357,38 @@ func merge(r *record, a *SideArrival) (changed bool) {
 	return changed
 }
 
-// mergeRetention takes the newer of two retentions when one region made both,
-// because it made the newer one knowing the older, and had the right to weaken
-// it. When two regions made them it joins them to the stricter: whoever wrote
-// last may not have known what it shortens.
+// replaces tells whether of two changes of a register the newer simply replaces
+// the older: when there is only one, or when one region made both, because it
+// made the newer knowing the older, and had the right to weaken it. It knew
+// nothing of what another region's change was joined into.
+func replaces(here, there stamp.Stamp, joined bool) bool {
+	return here.IsZero() || there.IsZero() || !joined && here.Region() == there.Region()
+}
+
+// mergeRetention takes the newer of two retentions where it replaces the older,
+// and else joins them to the stricter: whoever wrote last may not have known
+// what it shortens.
 func mergeRetention(here, there s3.RetentionRegister) s3.RetentionRegister {
-	switch {
-	case there.At.IsZero():
-		return here
-	case here.At.IsZero() || here.At.Region() == there.At.Region():
+	if replaces(here.At, there.At, here.Joined) {
 		if stamp.Compare(there.At, here.At) > 0 {
 			return there
 		}
 		return here
 	}
-	return rule.MergeRetention(here, there)
+	m := rule.MergeRetention(here, there)
+	m.Joined = true
+	return m
 }
 
 // mergeHold does for legal holds what mergeRetention does for retentions.
 func mergeHold(here, there s3.HoldRegister) s3.HoldRegister {
-	switch {
-	case there.At.IsZero():
-		return here
-	case here.At.IsZero() || here.At.Region() == there.At.Region():
+	if replaces(here.At, there.At, here.Joined) {
 		if stamp.Compare(there.At, here.At) > 0 {
 			return there
 		}
 		return here
 	}
-	return rule.MergeHold(here, there)
+	m := rule.MergeHold(here, there)
+	m.Joined = true
+	return m
 }

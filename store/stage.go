@@ -139,12 +139,15 @@ func (s *Store) Stage(ctx context.Context, a *Arrival, seg Segment, body io.Read
 		return fmt.Errorf("%w: no such segment", s3.ErrVersionFormat)
 	}
 	c := list[seg.Index]
-	b, err := s.destination(ctx, a.Bucket, v)
+	b, err := s.destination(ctx, a.Bucket)
 	if err != nil {
 		return err
 	}
 	if _, ok, err := s.known(ctx, b, v); err != nil || ok {
 		return err // Receive will say so
+	}
+	if err := takes(b, v); err != nil {
+		return err
 	}
 	g, err := s.staging(ctx, b, v)
 	if err != nil {
@@ -200,7 +203,7 @@ func (s *Store) Stage(ctx context.Context, a *Arrival, seg Segment, body io.Read
 
 // Staged tells which segments of an arrival are here, in order of their index.
 func (s *Store) Staged(ctx context.Context, a *Arrival) ([]Segment, error) {
-	b, err := s.destination(ctx, a.Bucket, &a.Version)
+	b, err := s.destination(ctx, a.Bucket)
 	if err != nil {
 		return nil, err
 	}

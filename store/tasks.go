@@ -22,7 +22,7 @@ import (
 // from the beginning now and then.
 func (s *Store) Tasks(ctx context.Context, region string, lane Lane, shard uint8, from stamp.Time, limit int) (tasks []Task, err error) {
 	now := s.opt.Clock.Now()
-	err = s.view(ctx, func(snap kv.Snapshot) error {
+	err = s.viewTask(ctx, func(snap kv.Snapshot) error {
 		for p, err := range snap.Scan(kv.Prefix(lanePrefix(tableParked, region, lane, shard))) {
 			if err != nil {
 				return err
@@ -239,15 +239,21 @@ func (s *Store) settle(tx *kv.Tx, o *Outcome) error {
 // settleTarget moves a target on. A change that came after what was shipped
 // keeps it PENDING: that change has a task of its own.
 func settleTarget(g *s3.Target, t *Task, o *Outcome) {
+	if t.Kind == KindSide && stamp.Compare(g.Done, t.ID) < 0 && o.Result == ResultDone {
+		return // the version's own task is open, and carries this change with it
+	}
 	if o.Result == ResultFail {
-		g.Status, g.Reason = s3.Failed, o.Reason
+		if stamp.Compare(t.At, g.Done) > 0 { // else the change went along with a later one
+			g.Status, g.Reason = s3.Failed, o.Reason
+		}
 		return
 	}
 	if at := maxStamp(t.At, o.Shipped); stamp.Compare(at, g.Done) > 0 {
 		g.Done = at
 	}
-	if g.Status == s3.Pending && stamp.Compare(g.Done, g.Want) >= 0 {
-		g.Status = s3.Completed
+	if stamp.Compare(g.Done, g.Want) >= 0 {
+		// Also what failed before: all of it is there now.
+		g.Status, g.Reason = s3.Completed, ""
 	}
 }
 
