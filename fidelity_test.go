@@ -1,0 +1,107 @@
+package farhold
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/farhold/farhold/api/s3api"
+)
+
+// TestOperationsPage holds docs/fidelity/s3-operations.md against the table of
+// routes: each operation stands in the right half, once, in a file that is
+// there, and the tests that prove it exist.
+func TestOperationsPage(t *testing.T) {
+	const page = "docs/fidelity/s3-operations.md"
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served, rest, ok := strings.Cut(string(text), "## Not served")
+	if !ok {
+		t.Fatal("the page has no part of what is not served")
+	}
+	row := regexp.MustCompile(`(?m)^\| ([A-Z]\w+) \| (.*?) \|(?: (.*?) \|)?`)
+	type entry struct{ served bool }
+	on := make(map[string]entry)
+	tests := testNames(t, "api/s3api", "rule", "server", "conformance")
+	for part, served := range map[string]bool{served: true, rest: false} {
+		for _, m := range row.FindAllStringSubmatch(part, -1) {
+			if m[1] == "Operation" {
+				continue
+			}
+			if _, twice := on[m[1]]; twice {
+				t.Errorf("%s stands twice", m[1])
+			}
+			on[m[1]] = entry{served}
+			if !served {
+				continue
+			}
+			file, _, _ := strings.Cut(strings.TrimPrefix(m[2], "`"), "`")
+			if _, err := os.Stat(filepath.Join("api/s3api", file)); err != nil {
+				t.Errorf("%s: %v", m[1], err)
+			}
+			names := strings.Fields(strings.ReplaceAll(m[3], "`", " "))
+			if len(names) == 0 {
+				t.Errorf("%s: no test", m[1])
+			}
+			for _, name := range names {
+				if !tests[name] {
+					t.Errorf("%s: there is no test %s", m[1], name)
+				}
+			}
+		}
+	}
+	routed := make(map[string]bool)
+	for _, r := range s3api.New(s3api.Options{}).Routes() {
+		routed[r.Op] = true
+		e, ok := on[r.Op]
+		switch {
+		case !ok:
+			t.Errorf("%s is not on the page", r.Op)
+		case e.served != (r.Handler != nil):
+			t.Errorf("%s stands in the wrong half", r.Op)
+		}
+	}
+	for op := range s3api.Unrouted() {
+		routed[op] = true
+		if e, ok := on[op]; !ok || e.served {
+			t.Errorf("%s is not on the page as not served", op)
+		}
+	}
+	for op := range on {
+		if !routed[op] {
+			t.Errorf("%s is on the page and nowhere else", op)
+		}
+	}
+}
+
+// testNames gives the tests of some folders.
+func testNames(t *testing.T, dirs ...string) map[string]bool {
+	t.Helper()
+	names := make(map[string]bool)
+	for _, dir := range dirs {
+		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			for _, d := range f.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && strings.HasPrefix(fn.Name.Name, "Test") {
+					names[fn.Name.Name] = true
+				}
+			}
+		}
+	}
+	return names
+}
