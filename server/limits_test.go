@@ -129,6 +129,26 @@ func TestSteadyBodyIsNotCutOff(t *testing.T) {
 	}
 }
 
+// TestEmptyBodyIsContinued: botocore reads the answers on a connection one off
+// when it waits for 100 Continue and gets none.
+func TestEmptyBodyIsContinued(t *testing.T) {
+	t.Parallel()
+	f := NewFront(FrontOptions{})
+	p := listenTest(t, f, config.Limits{})
+	c := dialTest(t, p)
+	br := bufio.NewReader(c)
+	for range 2 {
+		io.WriteString(c, "PUT /b/k HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n")
+		for _, want := range []int{100, 503} { // no region is open
+			if res, err := http.ReadResponse(br, nil); err != nil || res.StatusCode != want {
+				t.Fatalf("answered %v, %v; want %d", res, err, want)
+			} else {
+				io.Copy(io.Discard, res.Body)
+			}
+		}
+	}
+}
+
 func TestSlowReaderIsCutOff(t *testing.T) {
 	t.Parallel()
 	failed := make(chan error, 1)

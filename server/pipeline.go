@@ -52,10 +52,11 @@ type stage func(next http.Handler) http.Handler
 // guard. Behind the last the doors go on: identify, authorise, perform, record.
 func (f *Front) pipeline() http.Handler {
 	stages := []stage{
-		f.count,  // what is under way
-		f.secure, // whether it came over TLS is known
-		f.bound,  // bodies move, or end
-		f.own,    // paths that are Farhold's
+		f.count,   // what is under way
+		f.secure,  // whether it came over TLS is known
+		f.proceed, // who waits for 100 Continue gets it
+		f.bound,   // bodies move, or end
+		f.own,     // paths that are Farhold's
 	}
 	var h http.Handler = http.HandlerFunc(f.dispatch) // the region and service that it is for
 	for i := len(stages) - 1; i >= 0; i-- {
@@ -81,6 +82,20 @@ func (f *Front) secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if g, ok := r.Context().Value(guardKey{}).(*guard); ok && g.tls != nil {
 			r.TLS = g.tls
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// proceed answers 100 Continue to a client of HTTP/1.1 that waits for it with an
+// empty body. net/http sends it when a body is read, and closes the connection
+// when none was; with an empty body it does neither, as it may. But botocore,
+// and with it the AWS CLI, then takes the answer's status for that of the next
+// request on the connection too, and hangs.
+func (f *Front) proceed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength == 0 && r.ProtoMajor == 1 && r.ProtoAtLeast(1, 1) && strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+			w.WriteHeader(http.StatusContinue)
 		}
 		next.ServeHTTP(w, r)
 	})
