@@ -37,7 +37,7 @@ race: toolchain
 
 # crash: the tests that stop the disk at every step, each step of them.
 crash: toolchain
-	FARHOLD_CRASH=full $(GO) test -count=1 -timeout 30m -run Crash ./kv/... ./blob/... ./store/...
+	FARHOLD_THOROUGH=1 FARHOLD_CRASH_SEEDS=20 $(GO) test -count=1 -timeout 60m -run 'Crash|Mutants|Fault|EachStep' ./kv/... ./blob/... ./store/...
 
 # sim: regions under seeds, SEEDS of them.
 sim: toolchain
