@@ -22,8 +22,11 @@ type Object struct {
 	s      *Store
 	body   body
 	inline []byte // the sealed body, when it was read along
-	key    []byte // the object key, once unwrapped
 	held   bool   // the readers know of it
+
+	// A large body is read by several goroutines at once when it is shipped.
+	unwrapping sync.Mutex
+	key        []byte // the object key, once unwrapped
 }
 
 // Open finds the current version of a key, or a named one (versionID "null"
@@ -193,14 +196,22 @@ func (o *Object) Body(ctx context.Context, offset, length int64) (io.ReadCloser,
 	return nil, errors.New("store: a delete marker has no body")
 }
 
-func (o *Object) unwrap(ctx context.Context) (err error) {
-	if o.key == nil && o.body.wrapped != nil {
-		o.key, err = o.s.opt.Keeper.Unwrap(ctx, o.body.wrapped, about(o.Bucket.UID, o.Key))
-		if err == nil && len(o.key) != seal.KeySize {
-			err = errKeyLength
-		}
+// unwrap sees to it that the object's key is there.
+func (o *Object) unwrap(ctx context.Context) error {
+	o.unwrapping.Lock()
+	defer o.unwrapping.Unlock()
+	if o.key != nil || o.body.wrapped == nil {
+		return nil
 	}
-	return err
+	key, err := o.s.opt.Keeper.Unwrap(ctx, o.body.wrapped, about(o.Bucket.UID, o.Key))
+	if err != nil {
+		return err
+	}
+	if len(key) != seal.KeySize {
+		return errKeyLength
+	}
+	o.key = key
+	return nil
 }
 
 // openRun reads a range of one run.
