@@ -16,7 +16,7 @@ targets=$(grep -rhoE --include='*_test.go' --exclude-dir=.git -H '^func Fuzz[A-Z
 
 one() {
 	local pkg=$1 target=$2 log="$out/${1//\//_}.$2"
-	if "$GO" test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" -parallel 2 "$pkg" >"$log" 2>&1; then
+	if "$GO" test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 1s -parallel 2 "$pkg" >"$log" 2>&1; then
 		echo "fuzz  $pkg $target  $(grep -oE 'execs: [0-9]+' "$log" | tail -1)"
 	else
 		echo "fuzz  $pkg $target  FAILED"
