@@ -224,7 +224,7 @@ func (s *Store) runsToFree(ctx context.Context, prefix []byte) (rows [][]byte, b
 // are not among them: a bucket is only deleted without any.
 var bucketTables = []byte{
 	tableDocument, tableChunk, tableLive, tableDead, tableInline, tableTombstone,
-	tableUpload, tableDone, tableDelta, tableUsage, tableDue,
+	tableUpload, tableDone, tableStage, tableDelta, tableUsage, tableDue,
 }
 
 // bucketToFree gives some of what is left of a deleted bucket.

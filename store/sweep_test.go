@@ -1,0 +1,65 @@
+package store
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/farhold/farhold/kv"
+	"github.com/farhold/farhold/s3"
+	"github.com/farhold/farhold/stamp"
+)
+
+// A deleted bucket leaves no row and no blob, also none of a body that was
+// arriving, or of an upload that was open.
+func TestDeletedBucketLeavesNothing(t *testing.T) {
+	r := newRegion(t, "us-west-2", nil)
+	ctx := t.Context()
+	r.bucket_("gone", versioningEnabled)
+
+	up, err := r.CreateUpload(ctx, &PutInput{Bucket: "gone", Key: "upload", Owner: "111122223333"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.UploadPart(ctx, &PartInput{Bucket: "gone", Key: "upload", UploadID: up.ID, Number: 1, Size: 3}, bytes.NewReader([]byte("abc"))); err != nil {
+		t.Fatal(err)
+	}
+	clock := stamp.NewClock("us-east-1", r.opt.Clock.Now, nil)
+	v := s3.Version{Key: "arriving", ID: clock.Next(stamp.Stamp{}), Modified: r.now, Size: SegmentSize + 1, Origin: "us-east-1", Owner: "111122223333"}
+	a := &Arrival{From: "us-east-1", Bucket: "gone", Version: v}
+	if err := r.Stage(ctx, a, Segments(&v)[1], bytes.NewReader([]byte{1})); err != nil {
+		t.Fatal(err)
+	}
+	w, err := r.Put(ctx, &PutInput{Bucket: "gone", Key: "purged", Size: 20 << 10, Owner: "111122223333"}, bytes.NewReader(make([]byte, 20<<10)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Delete(ctx, DeleteInput{Bucket: "gone", Key: "purged", VersionID: w.VersionID()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.DeleteBucket(ctx, "gone"); err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; ; n++ {
+		more, err := r.SweepStep(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !more && n > 3 {
+			break
+		}
+	}
+	snap, err := r.kv.Snapshot(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close()
+	for p, err := range snap.Scan(kv.Span{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Errorf("left behind: %q", p.Key)
+	}
+	for info, err := range r.blobs.List(ctx, "") {
+		t.Errorf("left behind: blob %s %v", info.ID, err)
+	}
+}
