@@ -54,8 +54,8 @@ func walkCLI(r *realm, aws string) {
 	photo, film := random(300_000), random(40<<20)
 	r.write("photo.jpg", photo)
 	r.write("film.mp4", film) // long enough for a multipart upload
-	r.run(aws, "s3", "cp", "photo.jpg", "s3://source/")
-	r.run(aws, "s3", "cp", "film.mp4", "s3://source/films/")
+	r.run(aws, "s3", "cp", "--no-progress", "photo.jpg", "s3://source/")
+	r.run(aws, "s3", "cp", "--no-progress", "film.mp4", "s3://source/films/")
 	for _, key := range []string{"photo.jpg", "films/film.mp4"} {
 		r.eventually(key+" is replicated", func() bool {
 			return s3api("us-east-1", "head-object", "--bucket", "source", "--key", key)["ReplicationStatus"] == "COMPLETED"
@@ -73,11 +73,11 @@ func walkCLI(r *realm, aws string) {
 	if out := r.run(aws, "s3", "ls", "s3://copy", "--region", "us-west-2"); !strings.Contains(out, "photo.jpg") {
 		t.Errorf("ls printed %s", out)
 	}
-	r.run(aws, "s3", "cp", "s3://copy/films/film.mp4", "back.mp4", "--region", "us-west-2")
+	r.run(aws, "s3", "cp", "--no-progress", "s3://copy/films/film.mp4", "back.mp4", "--region", "us-west-2")
 	if !bytes.Equal(r.read("back.mp4"), film) {
 		t.Error("the film came back changed")
 	}
-	r.run(aws, "s3", "cp", "s3://copy/photo.jpg", "redirected.jpg") // through the wrong region
+	r.run(aws, "s3", "cp", "--no-progress", "s3://copy/photo.jpg", "redirected.jpg") // through the wrong region
 	if !bytes.Equal(r.read("redirected.jpg"), photo) {
 		t.Error("the photo came back changed")
 	}
@@ -85,8 +85,8 @@ func walkCLI(r *realm, aws string) {
 	for i := range 30 {
 		r.write(fmt.Sprintf("tree/d%d/f%02d", i%3, i), random(i*100))
 	}
-	r.run(aws, "s3", "sync", "tree", "s3://source/tree/")
-	r.run(aws, "s3", "sync", "s3://source/tree/", "tree-back")
+	r.run(aws, "s3", "sync", "--no-progress", "tree", "s3://source/tree/")
+	r.run(aws, "s3", "sync", "--no-progress", "s3://source/tree/", "tree-back")
 	for i := range 30 {
 		f := fmt.Sprintf("d%d/f%02d", i%3, i)
 		if !bytes.Equal(r.read("tree/"+f), r.read("tree-back/"+f)) {

@@ -128,9 +128,8 @@ func (r *realm) launch(args ...string) {
 	r.p = launch(r.t, args...)
 	r.p.ready(r.base)
 	r.eventually("it prints what to paste", func() bool {
-		printed := r.p.out.String()
-		// The empty line is the last.
-		return strings.Contains(printed, "AWS_REGION=") && strings.HasSuffix(printed, "\n\n")
+		_, rest, ok := strings.Cut(r.p.out.String(), "AWS_REGION=")
+		return ok && strings.Contains(rest, "\n\n") // an empty line is the last
 	})
 	r.env = append(clientEnv(r.dir), exports(r.p.out.String())...)
 	if r.http != nil {
