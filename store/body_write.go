@@ -13,6 +13,7 @@ import (
 	"github.com/minio/crc64nvme"
 
 	"github.com/farhold/farhold/blob"
+	"github.com/farhold/farhold/kv"
 	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/s3/checksum"
 	"github.com/farhold/farhold/seal"
@@ -202,13 +203,23 @@ func sealedSize(plain int64) int64 {
 	return seal.SealedSize(plain) + 1024 // and the header
 }
 
-// discard gives up a body that no row came to name.
+// discard gives up a body that no row came to name. A commit that failed may
+// have been applied all the same, and then its row is there, or will be after a
+// restart: the blob stays unless it is certain that no row names it. What stays
+// without one, or cannot be deleted now, the collector finds after the next start.
 func (s *Store) discard(w *written) {
 	if w == nil || !w.isBlob || w.blob == "" {
 		return
 	}
-	// When this fails the collector finds the blob after the next start.
-	if err := s.opt.Blobs.Delete(context.Background(), w.blob); err == nil {
+	ctx := context.Background()
+	err := s.view(ctx, func(snap kv.Snapshot) error {
+		_, err := snap.Get(blobRefKey(w.blob))
+		return err
+	})
+	if !errors.Is(err, kv.ErrNotFound) {
+		return
+	}
+	if err := s.opt.Blobs.Delete(ctx, w.blob); err == nil {
 		s.orphans.named(w.blob)
 	}
 }

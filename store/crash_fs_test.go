@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -12,6 +13,9 @@ import (
 type stepFS struct {
 	vfs.FS
 	before func(kind, path string)
+	// cloning, if any, is held by whoever clones FS at any time: MemFS.Lock and
+	// MemFS.CrashClone at the same time wait for each other for ever.
+	cloning *sync.Mutex
 }
 
 func (fs stepFS) step(kind, path string) {
@@ -77,7 +81,13 @@ func (fs stepFS) MkdirAll(name string, perm os.FileMode) error {
 	return fs.FS.MkdirAll(name, perm)
 }
 
-func (fs stepFS) Lock(name string) (io.Closer, error) { return fs.FS.Lock(name) }
+func (fs stepFS) Lock(name string) (io.Closer, error) {
+	if fs.cloning != nil {
+		fs.cloning.Lock()
+		defer fs.cloning.Unlock()
+	}
+	return fs.FS.Lock(name)
+}
 
 type stepFile struct {
 	vfs.File

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/farhold/farhold/blob"
 	"github.com/farhold/farhold/kv"
@@ -407,12 +408,17 @@ func (k *keyspace) checkUsage() {
 // checkBlobs looks whether the blobs that are there, those that have a row and
 // those that are named agree.
 func (k *keyspace) checkBlobs(ctx context.Context, s *Store, swept bool) error {
-	there := map[blob.ID]bool{}
-	for info, err := range s.opt.Blobs.List(ctx, "") {
-		if err != nil {
+	there, err := listBlobs(ctx, s)
+	if err != nil {
+		return err
+	}
+	// A listing that runs while a deletion is being finished may show the blob
+	// once more. What is left for good is in each listing.
+	for try := 0; swept && len(there) > len(k.named) && try < 20; try++ {
+		time.Sleep(time.Millisecond)
+		if there, err = listBlobs(ctx, s); err != nil {
 			return err
 		}
-		there[info.ID] = true
 	}
 	refs := map[blob.ID]bool{}
 	for key, owner := range k.rows[tableBlobRef] {
@@ -441,6 +447,17 @@ func (k *keyspace) checkBlobs(ctx context.Context, s *Store, swept bool) error {
 		}
 	}
 	return nil
+}
+
+func listBlobs(ctx context.Context, s *Store) (map[blob.ID]bool, error) {
+	there := map[blob.ID]bool{}
+	for info, err := range s.opt.Blobs.List(ctx, "") {
+		if err != nil {
+			return nil, err
+		}
+		there[info.ID] = true
+	}
+	return there, nil
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -166,7 +166,7 @@ func newCrasher(t *testing.T, seed uint64, mutant string) *crasher {
 		err = root.Sync()
 	}
 	if err == nil {
-		c.region, err = openCrashed(stepFS{c.mem, c.before}, mutant)
+		c.region, err = openCrashed(stepFS{FS: c.mem, before: c.before}, mutant)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -340,7 +340,7 @@ func (c *crasher) verify(crash *vfs.MemFS, f *facts, again int) error {
 		var mu sync.Mutex
 		n := 0
 		rng := rand.New(rand.NewPCG(c.seed, uint64(again)))
-		fs = stepFS{crash, func(string, string) {
+		fs = stepFS{FS: crash, cloning: &mu, before: func(string, string) {
 			mu.Lock()
 			defer mu.Unlock()
 			if n++; n == again {
@@ -456,31 +456,35 @@ func TestCrash(t *testing.T) {
 	var mu sync.Mutex
 	steps, crashes, found := 0, 0, 0
 	t.Cleanup(func() { t.Logf("%d I/O steps, %d crashes, %d violations", steps, crashes, found) })
-	for _, s := range crashScripts {
-		for _, collector := range []bool{false, true} {
-			name := s.name + "/alone"
-			if collector {
-				name = s.name + "/collected"
-			}
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				c := newCrasher(t, 1, "")
-				if !thorough() && c.only == 0 {
-					c.stride = s.stride
-					if c.offset = 0; collector {
-						c.offset = s.stride / 2
-					}
-				}
-				c.run(s.run, collector)
-				for _, err := range c.found {
-					t.Error(err)
-				}
-				t.Logf("%d I/O steps, %d crashes", c.steps, c.crashes)
-				mu.Lock()
-				steps, crashes, found = steps+c.steps, crashes+c.crashes, found+len(c.found)
-				mu.Unlock()
-			})
+	seeds := uint64(1)
+	if thorough() {
+		seeds = 5
+	}
+	for n := range 2 * seeds * uint64(len(crashScripts)) {
+		s := crashScripts[n/2/seeds]
+		seed, collector := n/2%seeds, n%2 == 1
+		name := fmt.Sprintf("%s/%d/alone", s.name, seed)
+		if collector {
+			name = fmt.Sprintf("%s/%d/collected", s.name, seed)
 		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCrasher(t, seed, "")
+			if !thorough() && c.only == 0 {
+				c.stride = s.stride
+				if c.offset = 0; collector {
+					c.offset = s.stride / 2
+				}
+			}
+			c.run(s.run, collector)
+			for _, err := range c.found {
+				t.Error(err)
+			}
+			t.Logf("%d I/O steps, %d crashes", c.steps, c.crashes)
+			mu.Lock()
+			steps, crashes, found = steps+c.steps, crashes+c.crashes, found+len(c.found)
+			mu.Unlock()
+		})
 	}
 }
 
