@@ -101,7 +101,7 @@ func (l *line) Ship(ctx context.Context, name string, batch []*replication.Shipm
 		batch[i].Answered, batch[i].Receipt = true, sh.Receipt
 		if sh.Err != nil {
 			batch[i].Err = replication.FromName(replication.Name(sh.Err), sh.Err.Error())
-			w.refused(l.from, batch[i])
+			w.refused(to, batch[i])
 		}
 	}
 	if w.chance(w.cfg.cut) {
@@ -265,7 +265,11 @@ func (l *line) Staged(ctx context.Context, name string, a *store.Arrival) ([]sto
 	if l.w.cut(l.from, to) || l.w.cut(to, l.from) {
 		return nil, broken("cut")
 	}
-	return to.store.Staged(ctx, a)
+	has, err := to.store.Staged(ctx, a)
+	if err != nil {
+		l.w.versions[a.Version.ID].refusedBy(a.Bucket, replication.Name(err))
+	}
+	return has, err
 }
 
 // Stage carries a segment. What becomes of it depends on its place, not on the
@@ -282,6 +286,7 @@ func (l *line) Stage(ctx context.Context, name string, a *store.Arrival, seg sto
 		return broken("the segment was lost")
 	}
 	if err := to.store.Stage(ctx, a, seg, body); err != nil {
+		w.versions[a.Version.ID].refusedBy(a.Bucket, replication.Name(err))
 		return err
 	}
 	if w.cut(to, l.from) || !w.healed && fate < 40 {

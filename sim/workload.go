@@ -255,7 +255,7 @@ func (w *world) wrote(ctx context.Context, r *region, b *s3model.Bucket, v *s3.V
 	if w.versions[v.ID] != nil {
 		return w.violation("the version ID %s was given twice", v.VersionID())
 	}
-	o := &origin{region: r, bucket: b.Name, uid: b.UID, key: v.Key, body: body, made: *v, goes: make(map[string]s3.StorageClass), taken: make(map[string]stamp.Stamp), reason: make(map[string]string), takenBy: make(map[string]s3.UID)}
+	o := &origin{region: r, bucket: b.Name, uid: b.UID, key: v.Key, body: body, made: *v, goes: make(map[string]s3.StorageClass), taken: make(map[string]stamp.Stamp), reason: make(map[string][]string), takenBy: make(map[string]s3.UID)}
 	for _, x := range b.Keys[v.Key] {
 		if stamp.Compare(v.ID, x.ID) <= 0 {
 			return w.violation("%s: %s/%s: version %s does not come after %s, which its writer could see", r.name, b.Name, v.Key, short(v.ID), short(x.ID))
@@ -287,7 +287,7 @@ func (w *world) wrote(ctx context.Context, r *region, b *s3model.Bucket, v *s3.V
 			}
 			o.goes[t.Bucket] = class
 		} else {
-			o.reason[t.Bucket] = "DstBucketNotFound"
+			o.refusedBy(t.Bucket, "DstBucketNotFound")
 		}
 	}
 	m.Targets = nil

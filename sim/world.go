@@ -2,8 +2,10 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,11 +50,17 @@ type origin struct {
 	goes   map[string]s3.StorageClass // destination buckets that a rule sends it to, and the class there
 	past   []stamp.Stamp              // versions of the key that its writer could see
 	// By destination bucket: the newest change that it has taken, and the
-	// reason with which it last refused.
+	// reasons with which it refused.
 	taken  map[string]stamp.Stamp
-	reason map[string]string
+	reason map[string][]string
 	// By destination bucket, which of that name it was.
 	takenBy map[string]s3.UID
+}
+
+func (o *origin) refusedBy(bucket, reason string) {
+	if !slices.Contains(o.reason[bucket], reason) {
+		o.reason[bucket] = append(o.reason[bucket], reason)
+	}
 }
 
 // places is the realm's directory of bucket names.
@@ -104,14 +112,20 @@ func (w *world) accepted(to *region, b *s3model.Bucket, v *s3.Version, side bool
 	}
 }
 
-// refused notes with what reason a destination refused.
-func (w *world) refused(from *region, sh *replication.Shipment) {
+// refused notes with what reason a destination refused. What it refused must
+// not be there, unless it is what belongs to a version that is.
+func (w *world) refused(to *region, sh *replication.Shipment) {
 	name := replication.Name(sh.Err)
 	if sh.Side != nil {
-		w.versions[sh.Side.ID].reason[sh.Side.Bucket] = name
+		w.versions[sh.Side.ID].refusedBy(sh.Side.Bucket, name)
 		return
 	}
-	w.versions[sh.Arrival.Version.ID].reason[sh.Arrival.Bucket] = name
+	v, bucket := &sh.Arrival.Version, sh.Arrival.Bucket
+	w.versions[v.ID].refusedBy(bucket, name)
+	b := to.model[bucket]
+	if b != nil && b.Find(v.Key, v.ID) != nil && errors.Is(sh.Err, store.ErrDstBucketUnversioned) {
+		w.violation("%s %s: %s refuses it with %v, and has it", v.Key, short(v.ID), bucket, sh.Err)
+	}
 }
 
 var epoch = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
