@@ -99,7 +99,9 @@ func (w *Worker) Step(ctx context.Context) (again time.Time, err error) {
 			w.opt.Log.Info("destination region answers again", "region", w.opt.Region)
 		}
 	}
-	if !now.Before(w.rescan) {
+	if !now.Before(w.rescan) || w.rescan.Sub(now) > rescanEvery {
+		// It is time, or the clock was set back: until it is where it was, the
+		// cursor would pass over all that is written.
 		w.from, w.rescan = 0, now.Add(rescanEvery)
 	}
 	limit := batchMax
