@@ -49,7 +49,7 @@ fuzz: toolchain
 
 # bench: the figures of BENCHMARKS.md on this machine.
 bench: build
-	@tools/bench.sh
+	FARHOLD=bin/farhold bench/run.sh
 
 # conformance: AWS CLI, boto3, rclone and restic against a running realm; all
 # must be there. conformance-full adds what takes long.

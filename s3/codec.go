@@ -146,6 +146,7 @@ func AppendVersion(b []byte, v *Version) []byte {
 		m = putString(m, 6, t.Reason)
 		m = putStamp(m, 7, t.Want)
 		m = putStamp(m, 8, t.Done)
+		m = putString(m, 9, string(t.UID))
 		b = putBytes(b, fieldTarget, m)
 	}
 	return b
@@ -486,6 +487,8 @@ func getTarget(raw []byte) (t Target, err error) {
 			t.Want, err = getStamp(raw)
 		case 8:
 			t.Done, err = getStamp(raw)
+		case 9:
+			t.UID = UID(raw)
 		}
 		return err
 	})

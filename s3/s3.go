@@ -140,6 +140,7 @@ const (
 type Target struct {
 	Rule   string       // ID of the rule that won
 	Bucket string       // destination bucket's name
+	UID    UID          // and its UID when the decision was made: one made anew under the name gets nothing
 	Region string       // where it was when the decision was made; empty if unknown
 	Class  StorageClass // of the replica; empty means the source's
 	Status Status

@@ -36,22 +36,24 @@ const Shards = 4
 
 // Task is a piece of replication work: an outbox row, read.
 type Task struct {
-	Region   string // destination region
-	Lane     Lane
-	Shard    uint8
-	Kind     Kind
-	UID      s3.UID // source bucket
-	Key      string
-	ID       stamp.Stamp
-	Target   string // destination bucket's name
-	Rule     string
-	Class    s3.StorageClass // of the replica; empty: the source's
-	Size     int64
-	Written  time.Time // when the change was made
-	Attempts int
-	Reason   string      // why the last attempt failed
-	Due      time.Time   // not before; zero when it never failed
-	At       stamp.Stamp // of the change: the version's own stamp, or the newest register's
+	Region string // destination region
+	Lane   Lane
+	Shard  uint8
+	Kind   Kind
+	UID    s3.UID // source bucket
+	Key    string
+	ID     stamp.Stamp
+	Target string // destination bucket's name
+	// TargetUID is the destination's UID when the decision was made.
+	TargetUID s3.UID
+	Rule      string
+	Class     s3.StorageClass // of the replica; empty: the source's
+	Size      int64
+	Written   time.Time // when the change was made
+	Attempts  int
+	Reason    string      // why the last attempt failed
+	Due       time.Time   // not before; zero when it never failed
+	At        stamp.Stamp // of the change: the version's own stamp, or the newest register's
 
 	row []byte // the row's key
 	raw []byte // and its value, to guard on
@@ -83,6 +85,7 @@ type Outcome struct {
 type Arrival struct {
 	From    string     // the region that sends it, as its certificate says
 	Bucket  string     // destination bucket's name
+	UID     s3.UID     // and its UID when the source decided; empty means any
 	Version s3.Version // as at the source, with the storage class of the rule; Parts loaded
 	Staged  bool       // the body was staged in segments before
 }
@@ -99,6 +102,7 @@ type Receipt struct {
 type SideArrival struct {
 	From      string
 	Bucket    string
+	UID       s3.UID // see Arrival
 	Key       string
 	ID        stamp.Stamp
 	Tags      s3.TagRegister

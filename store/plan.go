@@ -31,7 +31,7 @@ func (s *Store) plan(ctx context.Context, tx *kv.Tx, b *Bucket, r, hidden *recor
 			return err
 		}
 		if ok {
-			t.Region = place.Region
+			t.Region, t.UID = place.Region, place.UID
 			s.putTask(tx, b.UID, &r.Version, &t, KindVersion, r.ID)
 		} else {
 			t.Status, t.Reason = s3.Failed, ErrDstBucketNotFound.Error()
@@ -59,7 +59,7 @@ func (s *Store) putTask(tx *kv.Tx, uid s3.UID, v *s3.Version, t *s3.Target, kind
 	}
 	task := Task{
 		Region: t.Region, Lane: laneOf(v), Kind: kind, UID: uid, Key: v.Key, ID: v.ID,
-		Target: t.Bucket, Rule: t.Rule, Class: t.Class, Size: v.Size, Written: s.wallNow(), At: at,
+		Target: t.Bucket, TargetUID: t.UID, Rule: t.Rule, Class: t.Class, Size: v.Size, Written: s.wallNow(), At: at,
 	}
 	if kind == KindSide {
 		task.Lane = LaneSmall
@@ -129,7 +129,7 @@ const (
 	taskWritten
 	taskAttempts
 	taskReason
-	taskForeign // and above
+	taskTargetUID
 )
 
 func (t *Task) value() []byte {
@@ -140,7 +140,8 @@ func (t *Task) value() []byte {
 	b = appendUint(b, taskSize, uint64(t.Size))
 	b = appendUint(b, taskWritten, uint64(t.Written.UnixMilli()))
 	b = appendUint(b, taskAttempts, uint64(t.Attempts))
-	return appendString(b, taskReason, t.Reason)
+	b = appendString(b, taskReason, t.Reason)
+	return appendString(b, taskTargetUID, string(t.TargetUID))
 }
 
 // parseTask reads a row of the outbox or of the parked.
@@ -196,6 +197,8 @@ func parseTask(region string, lane Lane, shard uint8, parked bool, key, raw []by
 			t.Attempts = int(x)
 		case taskReason:
 			t.Reason = string(raw)
+		case taskTargetUID:
+			t.TargetUID = s3.UID(raw)
 		}
 		return nil
 	})

@@ -32,7 +32,7 @@ func (s *Store) Receive(ctx context.Context, a *Arrival, body io.Reader) (Receip
 	if err := s.observe(v); err != nil {
 		return Receipt{}, err
 	}
-	b, err := s.destination(ctx, a.Bucket)
+	b, err := s.destination(ctx, a.Bucket, a.UID)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -76,10 +76,10 @@ func (s *Store) observe(v *s3.Version) error {
 }
 
 // destination finds the bucket that a replica goes to.
-func (s *Store) destination(ctx context.Context, bucket string) (*Bucket, error) {
+func (s *Store) destination(ctx context.Context, bucket string, uid s3.UID) (*Bucket, error) {
 	b, err := s.Bucket(ctx, bucket)
-	if errors.Is(err, ErrNoSuchBucket) {
-		return nil, ErrDstBucketNotFound
+	if errors.Is(err, ErrNoSuchBucket) || err == nil && uid != "" && b.UID != uid {
+		return nil, ErrDstBucketNotFound // one made anew under the name receives nothing old
 	}
 	return b, err
 }
@@ -283,7 +283,7 @@ func (in *intake) giveUp(s *Store) {
 
 func sideOf(a *Arrival) *SideArrival {
 	v := &a.Version
-	return &SideArrival{From: a.From, Bucket: a.Bucket, Key: v.Key, ID: v.ID, Tags: v.Tags, Retention: v.Retention, Hold: v.Hold, ACL: v.ACL}
+	return &SideArrival{From: a.From, Bucket: a.Bucket, UID: a.UID, Key: v.Key, ID: v.ID, Tags: v.Tags, Retention: v.Retention, Hold: v.Hold, ACL: v.ACL}
 }
 
 // ReceiveSide merges registers into a version that is here: the newer tags and
@@ -297,7 +297,7 @@ func (s *Store) ReceiveSide(ctx context.Context, a *SideArrival) error {
 	if err := s.observe(&v); err != nil {
 		return err
 	}
-	b, err := s.destination(ctx, a.Bucket)
+	b, err := s.destination(ctx, a.Bucket, a.UID)
 	if err != nil {
 		return err
 	}

@@ -139,7 +139,7 @@ func (s *Store) Stage(ctx context.Context, a *Arrival, seg Segment, body io.Read
 		return fmt.Errorf("%w: no such segment", s3.ErrVersionFormat)
 	}
 	c := list[seg.Index]
-	b, err := s.destination(ctx, a.Bucket)
+	b, err := s.destination(ctx, a.Bucket, a.UID)
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (s *Store) Stage(ctx context.Context, a *Arrival, seg Segment, body io.Read
 
 // Staged tells which segments of an arrival are here, in order of their index.
 func (s *Store) Staged(ctx context.Context, a *Arrival) ([]Segment, error) {
-	b, err := s.destination(ctx, a.Bucket)
+	b, err := s.destination(ctx, a.Bucket, a.UID)
 	if err != nil {
 		return nil, err
 	}

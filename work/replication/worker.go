@@ -234,6 +234,7 @@ func shipmentOf(t *store.Task, o *store.Object) *Shipment {
 	v := o.Version
 	if t.Kind == store.KindSide {
 		return &Shipment{Side: &store.SideArrival{
+			UID:    t.TargetUID,
 			Bucket: t.Target, Key: v.Key, ID: v.ID, Tags: v.Tags, Retention: v.Retention, Hold: v.Hold, ACL: v.ACL,
 		}}
 	}
@@ -241,7 +242,7 @@ func shipmentOf(t *store.Task, o *store.Object) *Shipment {
 	if t.Class != "" {
 		v.Class = t.Class
 	}
-	sh := &Shipment{Arrival: store.Arrival{Bucket: t.Target, Version: v}}
+	sh := &Shipment{Arrival: store.Arrival{Bucket: t.Target, UID: t.TargetUID, Version: v}}
 	if !v.Marker {
 		sh.Body = func(ctx context.Context) (io.ReadCloser, error) { return o.Body(ctx, 0, -1) }
 	}

@@ -316,7 +316,7 @@ func TestFailedWithAWSsReason(t *testing.T) {
 			if err := p.dst.DeleteBucket(p.Context(), "copy"); err != nil {
 				p.Fatal(err)
 			}
-			p.create(p.dst, "us-west-2", "copy", "0000000000000003", false)
+			p.create(p.dst, "us-west-2", "copy", "0000000000000002", false)
 			p.versioning(p.dst, "copy", "Enabled")
 		},
 	} {

@@ -45,6 +45,7 @@ const (
 	headIndex
 	headOffset
 	headLength
+	headUID
 )
 
 // Kinds of shipments.
@@ -66,11 +67,13 @@ func appendHead(b []byte, sh *replication.Shipment, body bool, seg store.Segment
 	if sh.Side != nil {
 		b = appendUint(b, headKind, kindSide)
 		b = appendString(b, headBucket, sh.Side.Bucket)
+		b = appendString(b, headUID, string(sh.Side.UID))
 		v := s3.Version{Key: sh.Side.Key, ID: sh.Side.ID, Tags: sh.Side.Tags, Retention: sh.Side.Retention, Hold: sh.Side.Hold, ACL: sh.Side.ACL}
 		b = appendBytes(b, headVersion, s3.AppendVersion(nil, &v))
 	} else {
 		b = appendUint(b, headKind, kindVersion)
 		b = appendString(b, headBucket, sh.Arrival.Bucket)
+		b = appendString(b, headUID, string(sh.Arrival.UID))
 		b = appendBytes(b, headVersion, s3.AppendVersion(nil, &sh.Arrival.Version))
 		if sh.Arrival.Staged {
 			b = appendUint(b, headStaged, 1)
@@ -96,6 +99,7 @@ func readHead(r *bufio.Reader) (*head, error) {
 	var (
 		kind    uint64
 		bucket  string
+		uid     s3.UID
 		version s3.Version
 		staged  bool
 	)
@@ -105,6 +109,8 @@ func readHead(r *bufio.Reader) (*head, error) {
 			kind = x
 		case headBucket:
 			bucket = string(raw)
+		case headUID:
+			uid = s3.UID(raw)
 		case headVersion:
 			version, err = s3.ParseVersion(raw, nil)
 		case headStaged:
@@ -124,10 +130,10 @@ func readHead(r *bufio.Reader) (*head, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", errFrame, err)
 	case kind == kindSide:
-		h.shipment.Side = &store.SideArrival{Bucket: bucket, Key: version.Key, ID: version.ID,
+		h.shipment.Side = &store.SideArrival{Bucket: bucket, UID: uid, Key: version.Key, ID: version.ID,
 			Tags: version.Tags, Retention: version.Retention, Hold: version.Hold, ACL: version.ACL}
 	case kind == kindVersion:
-		h.shipment.Arrival = store.Arrival{Bucket: bucket, Version: version, Staged: staged}
+		h.shipment.Arrival = store.Arrival{Bucket: bucket, UID: uid, Version: version, Staged: staged}
 	default:
 		return nil, fmt.Errorf("%w: kind %d", errFrame, kind)
 	}
