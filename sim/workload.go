@@ -262,6 +262,20 @@ func (w *world) wrote(ctx context.Context, r *region, b *s3model.Bucket, v *s3.V
 		}
 		o.past = append(o.past, x.ID)
 	}
+	// What was purged here may live on where it was sent, and must not hide there
+	// what comes after it. Only what goes nowhere may be older.
+	if len(v.Targets) > 0 {
+		for id := range b.Purged {
+			x := w.versions[id]
+			if x.key != v.Key || x.uid == b.UID && len(x.goes) == 0 {
+				continue
+			}
+			if stamp.Compare(v.ID, id) <= 0 {
+				return w.violation("%s: %s/%s: version %s does not come after %s, which was purged before", r.name, b.Name, v.Key, short(v.ID), short(id))
+			}
+			o.past = append(o.past, id)
+		}
+	}
 	w.versions[v.ID] = o
 	m := &s3model.Version{Version: *v, Body: body}
 	hidden := b.Current(v.Key)

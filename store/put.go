@@ -76,6 +76,9 @@ func (s *Store) commitVersion(ctx context.Context, bucket string, uid s3.UID, r 
 		if err := cond.check(st.current()); err != nil {
 			return err
 		}
+		if err := st.heedPurged(); err != nil {
+			return err
+		}
 		// Minted here, under the latch: a write that saw another comes after it.
 		r.ID = s.opt.Clock.Next(st.after)
 		r.Null = b.Versioning != versioningEnabled
@@ -235,6 +238,9 @@ func (s *Store) Delete(ctx context.Context, in DeleteInput) (Deletion, error) {
 				st.done()
 			}
 			return nil
+		}
+		if err := st.heedPurged(); err != nil {
+			return err
 		}
 		r := &record{Version: s3.Version{
 			Key: in.Key, Marker: true, Null: b.Versioning == versioningSuspended, Owner: in.Owner,

@@ -48,6 +48,28 @@ func (s *Store) openStack(tx *kv.Tx, b *Bucket, key string) (*stack, error) {
 	return st, nil
 }
 
+// heedPurged lets what is written next come after what was purged here, where
+// it may be replicated: a destination may still have that. A running clock sees
+// to it by itself; one that was set back over a restart knows of the head only.
+func (st *stack) heedPurged() error {
+	if st.b.replication == nil || st.b.Versioning != versioningEnabled {
+		return nil
+	}
+	prefix := stackPrefix(tableTombstone, st.b.UID, st.key)
+	for p, err := range st.tx.Scan(kv.Prefix(prefix)) {
+		if err != nil {
+			return err
+		}
+		newest, err := stamp.FromDescending(p.Key[len(prefix):])
+		if err != nil {
+			return corrupt(bytes.Clone(p.Key), err)
+		}
+		st.after = maxStamp(st.after, newest)
+		break
+	}
+	return nil
+}
+
 // current is the current object, or nil when there is none or it is deleted.
 func (st *stack) current() *record {
 	if st.head == nil || st.head.Marker {
