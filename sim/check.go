@@ -332,6 +332,9 @@ func (w *world) converged(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := w.swept(ctx, r); err != nil {
+			return err
+		}
 	}
 	return nil
 }
