@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -261,8 +263,13 @@ func crashEverywhere(t *testing.T, seed uint64, mutant string) (crashes int, wro
 	return crashes, wrong
 }
 
+// FARHOLD_CRASH_SEEDS asks for more than the usual seeds.
 func TestCrash(t *testing.T) {
-	for seed := range uint64(3) {
+	seeds := uint64(3)
+	if n, err := strconv.ParseUint(os.Getenv("FARHOLD_CRASH_SEEDS"), 10, 32); err == nil {
+		seeds = n
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			crashes, wrong := crashEverywhere(t, seed, "")

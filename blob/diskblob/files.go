@@ -295,9 +295,8 @@ func (w *fileWriter) abort() {
 func (w *fileWriter) remove(name string) { w.files.store.fs.Remove(name) }
 
 // openFile reads a range of a file.
-func (fl *files) openFile(f single, offset, length int64) (io.ReadCloser, error) {
+func (fl *files) openFile(id blob.ID, f single, offset, length int64) (io.ReadCloser, error) {
 	s := fl.store
-	id := f.id(s.opts.Volume)
 	file, err := s.fs.Open(fl.path(f))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s", blob.ErrNotFound, id)
@@ -334,13 +333,13 @@ func (r *blockReader) openFile(f single, offset, length int64) error {
 }
 
 // delete unlinks a file, and its folder if that is empty then.
-func (fl *files) delete(f single) error {
+func (fl *files) delete(id blob.ID, f single) error {
 	s := fl.store
 	if err := s.fs.Remove(fl.path(f)); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		return mapError(fmt.Errorf("diskblob: delete of %s: %w", f.id(s.opts.Volume), err))
+		return mapError(fmt.Errorf("diskblob: delete of %s: %w", id, err))
 	}
 	fl.mu.Lock()
 	current := fl.folder != nil && fl.folder.number == f.folder

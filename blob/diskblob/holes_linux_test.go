@@ -76,4 +76,3 @@ func TestHoles(t *testing.T) {
 		blobtest.Check(t, s, id, blobtest.Body(uint64(i+2), n))
 	}
 }
-

@@ -378,6 +378,20 @@ func (p *pack) punchRecord(offset, size uint32) {
 	p.store.handles.release(h)
 }
 
+// puncher is a file that is not the system's and can give a range of itself back.
+type puncher interface {
+	Punch(offset, length int64) error
+}
+
+// punch gives a range of a pack back to the file system. Where that cannot be
+// done the space comes back with the file's removal.
+func punch(f *handle, offset, length int64) error {
+	if p, ok := f.File.(puncher); ok {
+		return p.Punch(offset, length)
+	}
+	return punchSystem(f.File, offset, length)
+}
+
 // readFull is io.ReadFull at an offset.
 func readFull(f vfs.File, b []byte, at int64) error {
 	if at < 0 || at > math.MaxInt64-int64(len(b)) {

@@ -19,16 +19,15 @@ const (
 
 // openRecord reads a range of a record. What looks spoilt is read again: a mark
 // of deletion may have been half written.
-func (s *Store) openRecord(r record, offset, length int64) (io.ReadCloser, error) {
-	rc, err := s.tryRecord(r, offset, length)
+func (s *Store) openRecord(id blob.ID, r record, offset, length int64) (io.ReadCloser, error) {
+	rc, err := s.tryRecord(id, r, offset, length)
 	if errors.Is(err, blob.ErrCorrupt) {
-		rc, err = s.tryRecord(r, offset, length)
+		rc, err = s.tryRecord(id, r, offset, length)
 	}
 	return rc, err
 }
 
-func (s *Store) tryRecord(r record, offset, length int64) (io.ReadCloser, error) {
-	id := r.id(s.opts.Volume)
+func (s *Store) tryRecord(id blob.ID, r record, offset, length int64) (io.ReadCloser, error) {
 	p := s.packs.get(r.pack)
 	if p == nil {
 		return nil, fmt.Errorf("%w: %s", blob.ErrNotFound, id)
@@ -149,12 +148,11 @@ func checkHeader(b []byte, r record, id blob.ID) error {
 }
 
 // deleteRecord marks a record; the keeper does the rest.
-func (s *Store) deleteRecord(ctx context.Context, r record) error {
+func (s *Store) deleteRecord(ctx context.Context, id blob.ID, r record) error {
 	p := s.packs.get(r.pack)
 	if p == nil {
 		return nil
 	}
-	id := r.id(s.opts.Volume)
 	fresh, err := p.mark(r, id)
 	if err != nil || !fresh {
 		return err

@@ -12,9 +12,8 @@ func isFull(err error) bool {
 	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
 }
 
-// punch gives a range of a file back to the file system. Where that cannot be
-// done the space comes back with the file's removal.
-func punch(f vfs.File, offset, length int64) error {
+// punchSystem gives a range of a file of the system back to the file system.
+func punchSystem(f vfs.File, offset, length int64) error {
 	fd := f.Fd()
 	if fd == vfs.InvalidFd || length <= 0 {
 		return nil

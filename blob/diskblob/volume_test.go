@@ -103,6 +103,30 @@ func TestVolume(t *testing.T) {
 	closeStore(t, s)
 }
 
+// What was deleted or lost gives no ID to what comes after a restart.
+func TestIDsAfterRestart(t *testing.T) {
+	mem := vfs.NewMem()
+	opts := diskblob.Options{FS: mem, Dir: "d", Volume: "v1"}
+	seen := make(map[blob.ID]bool)
+	for range 5 {
+		s := open(t, opts)
+		for _, n := range []int{1000, 3 << 20} {
+			id := blobtest.Put(t, s, make([]byte, n))
+			if seen[id] {
+				t.Errorf("%s a second time", id)
+			}
+			seen[id] = true
+			if err := s.Delete(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		closeStore(t, s)
+		if names, _ := mem.List("d/packs"); len(names) > 0 {
+			t.Errorf("packs are left: %v", names)
+		}
+	}
+}
+
 // Many packs, restarts, deletes in all of them: everything stays there until it
 // is deleted, and then its packs and folders are gone, and few are held open.
 func TestRestarts(t *testing.T) {
@@ -165,6 +189,11 @@ func TestRestarts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for i := range 50 { // and what is deleted in packs that are not yet sealed
+		if err := s.Delete(t.Context(), blobtest.Put(t, s, blobtest.Body(uint64(i), 9000))); err != nil {
+			t.Fatal(err)
+		}
+	}
 	closeStore(t, s)
 	for _, sub := range []string{"packs", "tmp"} {
 		if left, err := os.ReadDir(filepath.Join(dir, sub)); err != nil || len(left) != 0 {
@@ -182,7 +211,7 @@ func TestFull(t *testing.T) {
 	fs := hookFS{mem, func(o op) (bool, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if full && (o.kind == "create" || o.kind == "write" && !strings.HasSuffix(o.path, "mark")) {
+		if full && (o.kind == "create" || o.kind == "write") {
 			return false, fullError
 		}
 		return false, nil
@@ -228,6 +257,73 @@ func TestFull(t *testing.T) {
 	s = open(t, crashOptions(mem))
 	if got := len(blobtest.All(t, s, "")); got != 6 {
 		t.Errorf("%d listed, want 6", got)
+	}
+	closeStore(t, s)
+}
+
+// A disk that is really full. FARHOLD_FULL_DIR names a folder on a small one, such
+// as a tmpfs of 64 MiB.
+func TestFullDisk(t *testing.T) {
+	dir := os.Getenv("FARHOLD_FULL_DIR")
+	if dir == "" {
+		t.Skip("FARHOLD_FULL_DIR names no folder on a small disk")
+	}
+	opts := diskblob.Options{Dir: filepath.Join(dir, "full"), Volume: "v1"}
+	s := open(t, opts)
+	defer os.RemoveAll(opts.Dir)
+	kept := make(map[blob.ID][]byte)
+	for round := range 5 {
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for g := range 8 {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				for i := 0; ; i++ {
+					body := blobtest.Body(uint64(round*1000+i), 50_000+i%4*800_000)
+					id, err := blobtest.TryPut(s, body, -1)
+					if errors.Is(err, blob.ErrFull) {
+						return
+					}
+					if err != nil || i > 100_000 {
+						t.Errorf("writer %d: %v", g, err)
+						return
+					}
+					mu.Lock()
+					kept[id] = body
+					mu.Unlock()
+				}
+			}()
+		}
+		wg.Wait()
+		t.Logf("full with %d blobs", len(kept))
+		for id, body := range kept {
+			blobtest.Check(t, s, id, body)
+		}
+		if round == 2 { // full, and started again
+			closeStore(t, s)
+			s = open(t, opts)
+		}
+		for id := range kept {
+			if len(kept) < 10 {
+				break
+			}
+			if err := s.Delete(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+			delete(kept, id)
+		}
+		s.Drain()
+		for id, body := range kept {
+			blobtest.Check(t, s, id, body)
+		}
+		for i := range 10 {
+			body := blobtest.Body(uint64(i), 1_000_000)
+			kept[blobtest.Put(t, s, body)] = body
+		}
+		if got := blobtest.All(t, s, ""); len(got) != len(kept) {
+			t.Errorf("%d listed, want %d", len(got), len(kept))
+		}
 	}
 	closeStore(t, s)
 }
