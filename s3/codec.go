@@ -147,6 +147,7 @@ func AppendVersion(b []byte, v *Version) []byte {
 		m = putStamp(m, 7, t.Want)
 		m = putStamp(m, 8, t.Done)
 		m = putString(m, 9, string(t.UID))
+		m = putUint(m, 10, uint64(t.Open))
 		b = putBytes(b, fieldTarget, m)
 	}
 	return b
@@ -469,7 +470,7 @@ func getACL(raw []byte) (r ACLRegister, err error) {
 }
 
 func getTarget(raw []byte) (t Target, err error) {
-	err = Fields(raw, func(num protowire.Number, _ uint64, raw, _ []byte) (err error) {
+	err = Fields(raw, func(num protowire.Number, x uint64, raw, _ []byte) (err error) {
 		switch num {
 		case 1:
 			t.Rule = string(raw)
@@ -489,6 +490,8 @@ func getTarget(raw []byte) (t Target, err error) {
 			t.Done, err = getStamp(raw)
 		case 9:
 			t.UID = UID(raw)
+		case 10:
+			t.Open = int(x)
 		}
 		return err
 	})

@@ -144,9 +144,10 @@ type Target struct {
 	Region string       // where it was when the decision was made; empty if unknown
 	Class  StorageClass // of the replica; empty means the source's
 	Status Status
-	Reason string      // AWS's failure reason when FAILED
+	Reason string      // AWS's failure reason when FAILED, or about to be
 	Want   stamp.Stamp // the newest change that is to arrive
 	Done   stamp.Stamp // the newest change that the destination confirmed
+	Open   int         // tasks that are not settled: as many as there are outbox rows
 }
 
 // ReplicationStatus is what HEAD and GET show, or "" when the version was not

@@ -347,7 +347,7 @@ func readTask(key string, raw []byte) (Task, error) {
 // checkTasks looks whether tasks are there for exactly what is unsettled.
 func (k *keyspace) checkTasks() {
 	type goal struct{ version, region, bucket string }
-	waits := map[goal]bool{}
+	waits := map[goal]int{}
 	for _, table := range []byte{tableOutbox, tableParked} {
 		for key, raw := range k.rows[table] {
 			t, err := readTask(key, raw)
@@ -357,7 +357,7 @@ func (k *keyspace) checkTasks() {
 			}
 			v := string(versionKey(t.UID, t.Key, t.ID))
 			k.tasks[v] = append(k.tasks[v], t)
-			waits[goal{v, t.Region, t.Target}] = true
+			waits[goal{v, t.Region, t.Target}]++
 			r := k.versions[v]
 			if r == nil {
 				// A purge finds the rows whose keys it can tell. A worker finds
@@ -377,8 +377,12 @@ func (k *keyspace) checkTasks() {
 	}
 	for key, r := range k.versions {
 		for _, g := range r.Targets {
-			if g.Status == s3.Pending && !waits[goal{key, g.Region, g.Bucket}] {
+			n := waits[goal{key, g.Region, g.Bucket}]
+			if g.Status == s3.Pending && n == 0 {
 				k.bad("%s version %s is PENDING to %s and has no task", r.Key, r.ID, g.Bucket)
+			}
+			if g.Open != n {
+				k.bad("%s version %s counts %d tasks to %s and has %d", r.Key, r.ID, g.Open, g.Bucket, n)
 			}
 		}
 	}

@@ -343,6 +343,17 @@ func words(list string, out, in string) string {
 	return strings.Join(w, " ")
 }
 
+// settled notes in a state that a task for a destination ended: the status
+// changes with the last of them.
+func (v *seenVersion) settled(dest, status string) {
+	for _, t := range strings.Fields(v.tasks) {
+		if strings.HasPrefix(t, dest+":") {
+			return
+		}
+	}
+	v.targets = words(v.targets, dest+":PENDING", dest+":"+status)
+}
+
 // side notes in a state that a register of a version changed.
 func (v *seenVersion) side() {
 	for _, t := range strings.Fields(v.targets) {
@@ -616,10 +627,10 @@ func (a *actor) settle(bucket string, list ...outcome) {
 				v.tasks = words(v.tasks, row(n), row(n+1))
 			case ResultDone:
 				v.tasks = words(v.tasks, row(n), "")
-				v.targets = words(v.targets, o.dest+":PENDING", o.dest+":COMPLETED")
+				v.settled(o.dest, "COMPLETED")
 			case ResultFail:
 				v.tasks = words(v.tasks, row(n), "")
-				v.targets = words(v.targets, o.dest+":PENDING", o.dest+":FAILED")
+				v.settled(o.dest, "FAILED")
 			}
 		}
 	}, func(ctx context.Context) (func(state), error) {
@@ -855,6 +866,8 @@ func scriptSettle(c *crasher) {
 	a.settle(b, outcome{"k3", "archive", KindSide, ResultDone})
 	a.remove(b, "k3")
 	a.settle(b, outcome{"k3", "copy", KindVersion, ResultDone}, outcome{"k3", "archive", KindVersion, ResultFail})
+	a.tag(b, "k4", s3.Tag{Key: "a", Value: "1"})
+	a.settle(b, outcome{"k4", "archive", KindVersion, ResultDone})
 	a.settle(b, outcome{"k4", "copy", KindVersion, ResultRetry})
 	a.purge(b, "k4", 0) // with a task that is parked
 	a.sweepAlone()

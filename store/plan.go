@@ -31,7 +31,7 @@ func (s *Store) plan(ctx context.Context, tx *kv.Tx, b *Bucket, r, hidden *recor
 			return err
 		}
 		if ok {
-			t.Region, t.UID = place.Region, place.UID
+			t.Region, t.UID, t.Open = place.Region, place.UID, 1
 			s.putTask(tx, b.UID, &r.Version, &t, KindVersion, r.ID)
 		} else {
 			t.Status, t.Reason = s3.Failed, ErrDstBucketNotFound.Error()

@@ -97,6 +97,7 @@ func (s *Store) changeSide(ctx context.Context, bucket, key, versionID string, c
 				continue // what never got there has nothing to change there
 			}
 			t.Status, t.Want = s3.Pending, at
+			t.Open++
 			s.putTask(tx, b.UID, &r.Version, t, KindSide, at)
 		}
 		st.rewrite(r)

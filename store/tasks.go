@@ -236,23 +236,30 @@ func (s *Store) settle(tx *kv.Tx, o *Outcome) error {
 	return nil
 }
 
-// settleTarget moves a target on. A change that came after what was shipped
-// keeps it PENDING: that change has a task of its own.
+// settleTarget moves a target on. It is PENDING as long as a task for it is
+// open, so that there is an outbox row if and only if it is PENDING; then it is
+// FAILED if the destination refused a change and did not take it later, and
+// COMPLETED otherwise.
 func settleTarget(g *s3.Target, t *Task, o *Outcome) {
-	if t.Kind == KindSide && stamp.Compare(g.Done, t.ID) < 0 && o.Result == ResultDone {
-		return // the version's own task is open, and carries this change with it
-	}
-	if o.Result == ResultFail {
-		if stamp.Compare(t.At, g.Done) > 0 { // else the change went along with a later one
-			g.Status, g.Reason = s3.Failed, o.Reason
+	g.Open = max(g.Open-1, 0)
+	switch o.Result {
+	case ResultDone:
+		if at := maxStamp(t.At, o.Shipped); stamp.Compare(at, g.Done) > 0 {
+			// Side data counts only behind its version, whose own task is open.
+			if t.Kind == KindVersion || stamp.Compare(g.Done, t.ID) >= 0 {
+				g.Done = at
+			}
 		}
-		return
+	case ResultFail:
+		if stamp.Compare(t.At, g.Done) > 0 && (g.Reason == "" || t.Kind == KindVersion) {
+			g.Reason = o.Reason // else the change went along with a later one, or fails because its version did
+		}
 	}
-	if at := maxStamp(t.At, o.Shipped); stamp.Compare(at, g.Done) > 0 {
-		g.Done = at
-	}
-	if stamp.Compare(g.Done, g.Want) >= 0 {
-		// Also what failed before: all of it is there now.
+	switch {
+	case g.Open > 0:
+	case g.Reason != "" && stamp.Compare(g.Done, g.Want) < 0:
+		g.Status = s3.Failed
+	default:
 		g.Status, g.Reason = s3.Completed, ""
 	}
 }
