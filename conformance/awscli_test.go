@@ -18,7 +18,10 @@ func random(n int) []byte {
 func TestAWSCLI(t *testing.T) {
 	aws := need(t, "aws", "--version")
 	for name, tls := range map[string]bool{"http": false, "https": true} {
-		t.Run(name, func(t *testing.T) { walkCLI(start(t, tls), aws) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			walkCLI(start(t, tls), aws)
+		})
 	}
 }
 
@@ -98,6 +101,9 @@ func walkCLI(r *realm, aws string) {
 	url := strings.TrimSpace(r.run(aws, "s3", "presign", "s3://source/photo.jpg"))
 	if !strings.Contains(url, "/source/photo.jpg?") {
 		t.Errorf("presigned %s", url)
+	}
+	if res, b := r.http.do(t, "GET", url, nil, nil); res.StatusCode != 200 || b != string(photo) {
+		t.Errorf("by the presigned URL: %d, %d bytes", res.StatusCode, len(b))
 	}
 	list := s3api("us-east-1", "list-object-versions", "--bucket", "source", "--prefix", "tree/", "--page-size", "7")
 	if versions, markers := list["Versions"].([]any), list["DeleteMarkers"].([]any); len(versions) != 30 || len(markers) != 30 {

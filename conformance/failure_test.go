@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	_ "embed"
 	"fmt"
 	"io"
 	"net/http"
@@ -333,6 +334,21 @@ func outage(t *testing.T, p *processes) {
 	if location, err := east.s3("us-east-1").HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("west")}); err == nil {
 		t.Errorf("head of a bucket elsewhere: %v", location)
 	}
+}
+
+//go:embed redirect_boto3.py
+var redirectBoto3 []byte
+
+// TestRedirect: clients of one region ask for a bucket of another.
+func TestRedirect(t *testing.T) {
+	t.Parallel()
+	python := need(t, "python3", "-c", "import boto3; print('boto3', boto3.__version__)")
+	p := startProcesses(t, false)
+	east, west := p.regions["us-east-1"], p.regions["us-west-2"]
+	west.bucket("us-west-2", "west")
+	east.env = append(east.env, "WEST="+west.base)
+	east.write("redirect.py", redirectBoto3)
+	t.Log(east.run(python, "redirect.py"))
 }
 
 // TestDamage: a blob that was changed on disk is an error with a name, never an

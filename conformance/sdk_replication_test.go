@@ -2,6 +2,10 @@ package conformance
 
 import (
 	"bytes"
+	"crypto/md5"
+	"crypto/sha512"
+	"encoding/base64"
+	bigendian "encoding/binary"
 	"fmt"
 	"io"
 	"slices"
@@ -12,9 +16,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/s3/manager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/cespare/xxhash/v2"
+	"github.com/zeebo/xxh3"
 )
 
-// random gives n bytes, the same for the same n.
+// text gives n bytes, the same for the same n.
 func text(n int) string { return string(random(n)) }
 
 func tags(r *realm, region, bucket, key string) string {
@@ -391,6 +397,8 @@ func walkParts(r *realm) {
 	equal(t, "put together", r.body("us-east-1", "parts", "put together"), body[1000:6000001])
 }
 
+func binary64(sum uint64) []byte { return bigendian.BigEndian.AppendUint64(nil, sum) }
+
 // walkChecksums: every checksum, given or computed, wrong or right.
 func walkChecksums(r *realm) {
 	t, ctx := r.t, r.t.Context()
@@ -415,6 +423,40 @@ func walkChecksums(r *realm) {
 		b, err := io.ReadAll(out.Body) // the SDK checks the sum
 		out.Body.Close()
 		equal(t, key, must(r, b, err), random(100_000))
+	}
+	// Those that the client computes itself.
+	body := random(5000)
+	md, sha, x3 := md5.Sum(body), sha512.Sum512(body), xxh3.Hash128(body).Bytes()
+	b64 := base64.StdEncoding.EncodeToString
+	sum := func(h *s3.HeadObjectOutput) string {
+		return aws.ToString(h.ChecksumMD5) + aws.ToString(h.ChecksumSHA512) + aws.ToString(h.ChecksumXXHASH64) + aws.ToString(h.ChecksumXXHASH3) + aws.ToString(h.ChecksumXXHASH128)
+	}
+	for _, given := range []struct {
+		want string
+		set  func(*s3.PutObjectInput, *string)
+	}{
+		{b64(md[:]), func(in *s3.PutObjectInput, v *string) { in.ChecksumMD5 = v }},
+		{b64(sha[:]), func(in *s3.PutObjectInput, v *string) { in.ChecksumSHA512 = v }},
+		{b64(binary64(xxhash.Sum64(body))), func(in *s3.PutObjectInput, v *string) { in.ChecksumXXHASH64 = v }},
+		{b64(binary64(xxh3.Hash(body))), func(in *s3.PutObjectInput, v *string) { in.ChecksumXXHASH3 = v }},
+		{b64(x3[:]), func(in *s3.PutObjectInput, v *string) { in.ChecksumXXHASH128 = v }},
+	} {
+		in := &s3.PutObjectInput{Bucket: aws.String("sums"), Key: aws.String("given"), Body: bytes.NewReader(body)}
+		given.set(in, &given.want)
+		if _, err := r.s3("us-west-2").PutObject(ctx, in); err != nil {
+			t.Errorf("given %s: %v", given.want, err)
+			continue
+		}
+		at := r.await("us-west-2", "sums", "given", types.ReplicationStatusCompleted)
+		got, err := r.head("us-east-1", "sums-east", "given")
+		if must(r, got, err); sum(at) != given.want || sum(got) != given.want {
+			t.Errorf("given %s, shown %s, at the replica %s", given.want, sum(at), sum(got))
+		}
+		wrong := b64(bytes.Repeat([]byte{1}, base64.StdEncoding.DecodedLen(len(given.want))-strings.Count(given.want, "=")))
+		given.set(in, &wrong)
+		in.Body = bytes.NewReader(body)
+		_, err = r.s3("us-west-2").PutObject(ctx, in)
+		r.refused("wrong instead of "+given.want, err, "BadDigest")
 	}
 	for what, in := range map[string]*s3.PutObjectInput{
 		"crc32":  {ChecksumCRC32: aws.String("AAAAAA==")},
