@@ -7,6 +7,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 GO=${GO:-go}
 mode=${1:-optional}
+# rclone and restic come from the distribution, where it is allowed to install.
+if [ "$mode" != optional ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	for tool in rclone restic; do
+		command -v $tool >/dev/null || apt-get install -y --no-install-recommends $tool ||
+			{ apt-get update && apt-get install -y --no-install-recommends $tool; } || true
+	done
+fi
 missing=()
 aws --version >/dev/null 2>&1 || missing+=("AWS CLI (https://aws.amazon.com/cli)")
 python3 -c 'import boto3' >/dev/null 2>&1 || missing+=("boto3 (pip install boto3)")
