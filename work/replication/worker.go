@@ -273,7 +273,9 @@ func (w *Worker) outcome(t *store.Task, o *store.Object, sh *Shipment) store.Out
 func arrived(t *store.Task, o *store.Object) bool {
 	for i := range o.Targets {
 		if g := &o.Targets[i]; g.Bucket == t.Target && g.Region == t.Region {
-			return g.Status == s3.Failed || stamp.Compare(g.Done, o.ID) >= 0
+			// A reason is there as soon as the version was refused, although this
+			// task keeps the target PENDING.
+			return g.Status == s3.Failed || g.Reason != "" || stamp.Compare(g.Done, o.ID) >= 0
 		}
 	}
 	return true
