@@ -22,12 +22,22 @@ func bytesReader(b []byte) io.Reader { return bytes.NewReader(b) }
 type message struct {
 	from, to *region
 	bucket   string
+	uid      s3.UID // of the bucket that is meant: one made anew receives nothing old
 	version  []byte
 	side     bool
 	staged   bool
 	hasBody  bool
 	body     []byte
 	intact   bool
+}
+
+// meant is the bucket that the message is for, or nil when it is gone.
+func (m *message) meant() *s3model.Bucket {
+	b := m.to.model[m.bucket]
+	if b != nil && m.uid != "" && b.UID != m.uid {
+		return nil
+	}
+	return b
 }
 
 // line is one region's end of the network: its workers' Transport.
@@ -115,11 +125,11 @@ func (l *line) Ship(ctx context.Context, name string, batch []*replication.Shipm
 func (w *world) capture(ctx context.Context, from, to *region, sh *replication.Shipment) (*message, error) {
 	m := &message{from: from, to: to, intact: true}
 	if s := sh.Side; s != nil {
-		m.side, m.bucket = true, s.Bucket
+		m.side, m.bucket, m.uid = true, s.Bucket, s.UID
 		m.version = s3.AppendVersion(nil, &s3.Version{Key: s.Key, ID: s.ID, Tags: s.Tags, Retention: s.Retention, Hold: s.Hold, ACL: s.ACL})
 		return m, nil
 	}
-	m.bucket, m.staged = sh.Arrival.Bucket, sh.Arrival.Staged
+	m.bucket, m.uid, m.staged = sh.Arrival.Bucket, sh.Arrival.UID, sh.Arrival.Staged
 	m.version = s3.AppendVersion(nil, &sh.Arrival.Version)
 	if sh.Body == nil {
 		return m, nil
@@ -141,7 +151,7 @@ func (w *world) deliver(ctx context.Context, m *message) (*replication.Shipment,
 	if err != nil {
 		return nil, w.violation("a message cannot be read: %v", err)
 	}
-	b := m.to.model[m.bucket]
+	b := m.meant()
 	where := fmt.Sprintf("%s→%s/%s %s %s", m.from.name, m.to.name, m.bucket, v.Key, short(v.ID))
 	origin := w.versions[v.ID]
 	if origin == nil {
@@ -154,9 +164,9 @@ func (w *world) deliver(ctx context.Context, m *message) (*replication.Shipment,
 	sh := new(replication.Shipment)
 	arrived := &s3model.Version{Version: v, Body: origin.body}
 	if m.side {
-		sh.Side = &store.SideArrival{Bucket: m.bucket, Key: v.Key, ID: v.ID, Tags: v.Tags, Retention: v.Retention, Hold: v.Hold, ACL: v.ACL}
+		sh.Side = &store.SideArrival{Bucket: m.bucket, UID: m.uid, Key: v.Key, ID: v.ID, Tags: v.Tags, Retention: v.Retention, Hold: v.Hold, ACL: v.ACL}
 	} else {
-		sh.Arrival = store.Arrival{Bucket: m.bucket, Version: v, Staged: m.staged}
+		sh.Arrival = store.Arrival{Bucket: m.bucket, UID: m.uid, Version: v, Staged: m.staged}
 		if what := differs(&v, &origin.made, class); what != "" {
 			return nil, w.violation("%s: shipped with another %s than it was made with", where, what)
 		}
@@ -216,7 +226,7 @@ func (w *world) deliver(ctx context.Context, m *message) (*replication.Shipment,
 
 // resync tells the model what a crash left of an arrival: all of it or nothing.
 func (w *world) resync(ctx context.Context, m *message, arrived *s3model.Version, where string) error {
-	b := m.to.model[m.bucket]
+	b := m.meant()
 	if b == nil {
 		return nil
 	}
