@@ -39,10 +39,13 @@ type Store interface {
 	// deleted while a reader is open stays readable through it.
 	Open(ctx context.Context, id ID, offset, length int64) (io.ReadCloser, error)
 	// Delete frees a blob. Deleting what is not there is no error: whoever
-	// crashed between the delete and the note of it asks again.
+	// crashed between the delete and the note of it asks again. A crash may
+	// bring the blob back; the collector finds it by List.
 	Delete(ctx context.Context, id ID) error
 	// List yields all blobs with an ID greater than after, in the order of
-	// their IDs.
+	// their IDs. One that comes or goes meanwhile may be there or not. An
+	// ErrCorrupt concerns the place that comes with it, and the listing goes
+	// on if the caller does; after any other error it ends.
 	List(ctx context.Context, after ID) iter.Seq2[Info, error]
 	// Close ends the engine. No call is under way then.
 	Close() error
