@@ -16,6 +16,7 @@ func random(n int) []byte {
 }
 
 func TestAWSCLI(t *testing.T) {
+	t.Parallel()
 	aws := need(t, "aws", "--version")
 	for name, tls := range map[string]bool{"http": false, "https": true} {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,7 @@ var walkBoto3 []byte
 var edgesBoto3 []byte
 
 func TestBoto3(t *testing.T) {
+	t.Parallel()
 	python := need(t, "python3", "-c", "import boto3; print('boto3', boto3.__version__)")
 	for name, tls := range map[string]bool{"http": false, "https": true} {
 		t.Run(name, func(t *testing.T) {

@@ -235,6 +235,7 @@ func equal(t *testing.T, what string, got, want []byte) {
 
 // TestSDK drives a realm with aws-sdk-go-v2, which is always there.
 func TestSDK(t *testing.T) {
+	t.Parallel()
 	for name, tls := range map[string]bool{"http": false, "https": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
