@@ -118,7 +118,7 @@ func TestFlippedBitInRange(t *testing.T) {
 
 func TestCutShort(t *testing.T) {
 	for _, n := range []int{0, 3000, 300_000, 1_100_000} {
-		for _, keep := range []int64{-64, -1, 0, 1, 100} { // of the payload; before it, the header
+		for _, keep := range []int64{-64, -8, 0, 1, 100} { // of the payload; before it, the header
 			mem := vfs.NewMem()
 			opts := corruptOptions
 			opts.FS = mem
