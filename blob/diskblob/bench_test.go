@@ -34,6 +34,7 @@ func each(b *testing.B, goroutines int, fn func() error) {
 	left.Store(int64(b.N))
 	var wg sync.WaitGroup
 	b.ResetTimer()
+	b.StartTimer()
 	for range goroutines {
 		wg.Add(1)
 		go func() {

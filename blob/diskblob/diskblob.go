@@ -38,7 +38,7 @@
 // # Corruption
 //
 // Each 64 KiB of a blob have a CRC-32C, which every read checks before it gives
-// out the last byte of them; trailers and headers name their own place, so
+// out a byte of them; trailers and headers name their own place, so
 // bytes of another one are not taken for it. The AEAD of the seal above would
 // find the same, but later, and not in a blob that is shipped as it is. What
 // does not match is blob.ErrCorrupt with the blob's name; only a deletion that
