@@ -35,8 +35,7 @@ func TestContract(t *testing.T) {
 		opts diskblob.Options
 	}{
 		{"usual", diskblob.Options{}},
-		{"small", diskblob.Options{PackMax: 200_000, FileMin: 100_000}},
-		{"one", diskblob.Options{PackMax: 2 << 20, FileMin: 1 << 20, Packs: 1}},
+		{"small", diskblob.Options{PackMax: 200_000, FileMin: 100_000, Packs: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			blobtest.Run(t, func(t *testing.T) blob.Store {
