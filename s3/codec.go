@@ -64,8 +64,8 @@ func ChecksumKind(raw []byte) (ChecksumAlgorithm, ChecksumType, error) {
 
 // AppendVersion appends the fields of v to b.
 func AppendVersion(b []byte, v *Version) []byte {
-	b = putString(b, fieldKey, v.Key)
-	b = putBytes(b, fieldID, v.ID[:])
+	b = AppendString(b, fieldKey, v.Key)
+	b = AppendBytes(b, fieldID, v.ID[:])
 	var flags uint64
 	if v.Null {
 		flags |= flagNull
@@ -76,10 +76,10 @@ func AppendVersion(b []byte, v *Version) []byte {
 	if v.Replica {
 		flags |= flagReplica
 	}
-	b = putUint(b, FieldFlags, flags)
-	b = putUint(b, FieldModified, uint64(v.Modified.UnixMilli()))
-	b = putUint(b, FieldSize, uint64(v.Size))
-	b = putString(b, FieldETag, v.ETag)
+	b = AppendUint(b, FieldFlags, flags)
+	b = AppendUint(b, FieldModified, uint64(v.Modified.UnixMilli()))
+	b = AppendUint(b, FieldSize, uint64(v.Size))
+	b = AppendString(b, FieldETag, v.ETag)
 	b = putChecksum(b, FieldChecksum, v.Checksum)
 	if v.Digest != 0 {
 		b = protowire.AppendTag(b, fieldDigest, protowire.Fixed64Type)
@@ -92,63 +92,63 @@ func AppendVersion(b []byte, v *Version) []byte {
 		b = putPair(b, fieldMeta, h.Name, h.Value)
 	}
 	if v.Class != Standard {
-		b = putString(b, FieldClass, string(v.Class))
+		b = AppendString(b, FieldClass, string(v.Class))
 	}
-	b = putString(b, FieldOwner, v.Owner)
+	b = AppendString(b, FieldOwner, v.Owner)
 	if v.SSE != (SSE{}) {
-		m := putString(nil, 1, v.SSE.Algorithm)
-		m = putString(m, 2, v.SSE.KeyID)
+		m := AppendString(nil, 1, v.SSE.Algorithm)
+		m = AppendString(m, 2, v.SSE.KeyID)
 		m = putBool(m, 3, v.SSE.BucketKey)
-		m = putString(m, 4, v.SSE.CustomerKeyMD5)
-		b = putBytes(b, fieldSSE, m)
+		m = AppendString(m, 4, v.SSE.CustomerKeyMD5)
+		b = AppendBytes(b, fieldSSE, m)
 	}
 	for i := range v.Parts {
-		b = putBytes(b, fieldPart, AppendPart(nil, &v.Parts[i]))
+		b = AppendBytes(b, fieldPart, AppendPart(nil, &v.Parts[i]))
 	}
-	b = putUint(b, fieldPartsCount, uint64(v.PartsCount))
+	b = AppendUint(b, fieldPartsCount, uint64(v.PartsCount))
 	if r := &v.Tags; !r.At.IsZero() || len(r.Tags) > 0 {
 		m := putStamp(nil, 1, r.At)
 		for _, t := range r.Tags {
 			m = putPair(m, 2, t.Key, t.Value)
 		}
-		b = putBytes(b, fieldTags, m)
+		b = AppendBytes(b, fieldTags, m)
 	}
 	if r := &v.Retention; !r.At.IsZero() || r.Mode != "" {
 		m := putStamp(nil, 1, r.At)
-		m = putString(m, 2, string(r.Mode))
+		m = AppendString(m, 2, string(r.Mode))
 		if !r.Until.IsZero() {
-			m = putUint(m, 3, uint64(r.Until.UnixMilli()))
+			m = AppendUint(m, 3, uint64(r.Until.UnixMilli()))
 		}
 		m = putBool(m, 4, r.Joined)
-		b = putBytes(b, fieldRetention, m)
+		b = AppendBytes(b, fieldRetention, m)
 	}
 	if r := &v.Hold; !r.At.IsZero() || r.Set {
 		m := putStamp(nil, 1, r.At)
 		m = putBool(m, 2, r.On)
 		m = putBool(m, 3, r.Set)
 		m = putBool(m, 4, r.Joined)
-		b = putBytes(b, fieldHold, m)
+		b = AppendBytes(b, fieldHold, m)
 	}
 	if r := &v.ACL; !r.At.IsZero() || r.Canned != "" || len(r.Document) > 0 {
 		m := putStamp(nil, 1, r.At)
-		m = putString(m, 2, r.Canned)
-		m = putBytes(m, 3, r.Document)
-		b = putBytes(b, fieldACL, m)
+		m = AppendString(m, 2, r.Canned)
+		m = AppendBytes(m, 3, r.Document)
+		b = AppendBytes(b, fieldACL, m)
 	}
-	b = putString(b, fieldOrigin, v.Origin)
+	b = AppendString(b, fieldOrigin, v.Origin)
 	for i := range v.Targets {
 		t := &v.Targets[i]
-		m := putString(nil, 1, t.Rule)
-		m = putString(m, 2, t.Bucket)
-		m = putString(m, 3, t.Region)
-		m = putString(m, 4, string(t.Class))
-		m = putString(m, 5, string(t.Status))
-		m = putString(m, 6, t.Reason)
+		m := AppendString(nil, 1, t.Rule)
+		m = AppendString(m, 2, t.Bucket)
+		m = AppendString(m, 3, t.Region)
+		m = AppendString(m, 4, string(t.Class))
+		m = AppendString(m, 5, string(t.Status))
+		m = AppendString(m, 6, t.Reason)
 		m = putStamp(m, 7, t.Want)
 		m = putStamp(m, 8, t.Done)
-		m = putString(m, 9, string(t.UID))
-		m = putUint(m, 10, uint64(t.Open))
-		b = putBytes(b, fieldTarget, m)
+		m = AppendString(m, 9, string(t.UID))
+		m = AppendUint(m, 10, uint64(t.Open))
+		b = AppendBytes(b, fieldTarget, m)
 	}
 	return b
 }
@@ -224,12 +224,12 @@ func ParseVersion(b []byte, foreign func(num protowire.Number, field, value []by
 
 // AppendPart appends the fields of a part.
 func AppendPart(b []byte, p *Part) []byte {
-	b = putUint(b, 1, uint64(p.Number))
-	b = putUint(b, 2, uint64(p.Size))
-	b = putString(b, 3, p.ETag)
+	b = AppendUint(b, 1, uint64(p.Number))
+	b = AppendUint(b, 2, uint64(p.Size))
+	b = AppendString(b, 3, p.ETag)
 	b = putChecksum(b, 4, p.Checksum)
 	if !p.Modified.IsZero() {
-		b = putUint(b, 5, uint64(p.Modified.UnixMilli()))
+		b = AppendUint(b, 5, uint64(p.Modified.UnixMilli()))
 	}
 	return b
 }
@@ -295,7 +295,8 @@ func Fields(b []byte, f func(num protowire.Number, x uint64, raw, field []byte) 
 	return nil
 }
 
-func putUint(b []byte, num protowire.Number, x uint64) []byte {
+// AppendUint appends a number as a field, unless it is 0.
+func AppendUint(b []byte, num protowire.Number, x uint64) []byte {
 	if x == 0 {
 		return b
 	}
@@ -306,17 +307,19 @@ func putBool(b []byte, num protowire.Number, x bool) []byte {
 	if !x {
 		return b
 	}
-	return putUint(b, num, 1)
+	return AppendUint(b, num, 1)
 }
 
-func putBytes(b []byte, num protowire.Number, x []byte) []byte {
+// AppendBytes appends bytes as a field, unless there are none.
+func AppendBytes(b []byte, num protowire.Number, x []byte) []byte {
 	if len(x) == 0 {
 		return b
 	}
 	return protowire.AppendBytes(protowire.AppendTag(b, num, protowire.BytesType), x)
 }
 
-func putString(b []byte, num protowire.Number, x string) []byte {
+// AppendString appends a string as a field, unless it is empty.
+func AppendString(b []byte, num protowire.Number, x string) []byte {
 	if x == "" {
 		return b
 	}
@@ -327,7 +330,7 @@ func putStamp(b []byte, num protowire.Number, s stamp.Stamp) []byte {
 	if s.IsZero() {
 		return b
 	}
-	return putBytes(b, num, s[:])
+	return AppendBytes(b, num, s[:])
 }
 
 func putPair(b []byte, num protowire.Number, name, value string) []byte {
@@ -341,10 +344,10 @@ func putChecksum(b []byte, num protowire.Number, c Checksum) []byte {
 	if c.IsZero() {
 		return b
 	}
-	m := putString(nil, 1, string(c.Algorithm))
-	m = putString(m, 2, string(c.Type))
-	m = putString(m, 3, c.Value)
-	return putBytes(b, num, m)
+	m := AppendString(nil, 1, string(c.Algorithm))
+	m = AppendString(m, 2, string(c.Type))
+	m = AppendString(m, 3, c.Value)
+	return AppendBytes(b, num, m)
 }
 
 func getStamp(raw []byte) (s stamp.Stamp, err error) {

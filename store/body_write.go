@@ -17,7 +17,6 @@ import (
 	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/s3/checksum"
 	"github.com/farhold/farhold/seal"
-	"github.com/farhold/farhold/stamp"
 )
 
 // written is a body that lies in its place, sealed and durable, but that no
@@ -253,11 +252,9 @@ func (s *Store) newKey(ctx context.Context, uid s3.UID, key string) (plain, wrap
 // The stamp in it is provisional: the final one is minted at the commit.
 func headerPayload(uid s3.UID, v *s3.Version, part int) []byte {
 	b := []byte{rowFormat}
-	b = appendString(b, s3.FieldForeign, string(uid))
-	b = appendUint(b, s3.FieldForeign+1, uint64(part))
+	b = s3.AppendString(b, s3.FieldForeign, string(uid))
+	b = s3.AppendUint(b, s3.FieldForeign+1, uint64(part))
 	slim := *v
 	slim.Targets, slim.Parts = nil, nil
 	return s3.AppendVersion(b, &slim)
 }
-
-var _ stamp.Stamp

@@ -79,21 +79,21 @@ const (
 
 func (b *Bucket) row() []byte {
 	r := []byte{rowFormat}
-	r = appendString(r, bucketName, b.Name)
-	r = appendString(r, bucketUID, string(b.UID))
-	r = appendString(r, bucketOwner, b.Owner)
-	r = appendUint(r, bucketCreated, uint64(b.Created.UnixMilli()))
-	r = appendString(r, bucketVersioning, b.Versioning)
+	r = s3.AppendString(r, bucketName, b.Name)
+	r = s3.AppendString(r, bucketUID, string(b.UID))
+	r = s3.AppendString(r, bucketOwner, b.Owner)
+	r = s3.AppendUint(r, bucketCreated, uint64(b.Created.UnixMilli()))
+	r = s3.AppendString(r, bucketVersioning, b.Versioning)
 	if b.ObjectLock {
-		r = appendUint(r, bucketLock, 1)
+		r = s3.AppendUint(r, bucketLock, 1)
 	}
-	r = appendString(r, bucketOwnership, b.Ownership)
-	r = appendUint(r, bucketRevision, b.Revision)
+	r = s3.AppendString(r, bucketOwnership, b.Ownership)
+	r = s3.AppendUint(r, bucketRevision, b.Revision)
 	for _, d := range b.Documents {
-		r = appendString(r, bucketDocument, d)
+		r = s3.AppendString(r, bucketDocument, d)
 	}
 	if b.deleting {
-		r = appendUint(r, bucketDeleting, 1)
+		r = s3.AppendUint(r, bucketDeleting, 1)
 	}
 	return append(r, b.foreign...)
 }

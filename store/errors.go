@@ -24,7 +24,6 @@ var (
 	ErrLockMissing      = awserr.ErrInvalidRequest.Text("Bucket is missing Object Lock Configuration")
 	ErrNoRetention      = awserr.New("NoSuchObjectLockConfiguration", 404, "The specified object does not have a ObjectLock configuration")
 	ErrIncompleteBody   = awserr.New("IncompleteBody", 400, "You did not provide the number of bytes specified by the Content-Length HTTP header")
-	ErrUploadCompleted  = awserr.ErrInternal.Text("the upload was completed with other parts")
 )
 
 // Errors of the peer door, named as AWS names the failure reasons.

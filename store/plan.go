@@ -135,13 +135,13 @@ const (
 func (t *Task) value() []byte {
 	b := make([]byte, 1, 48)
 	b[0] = rowFormat
-	b = appendString(b, taskRule, t.Rule)
-	b = appendString(b, taskClass, string(t.Class))
-	b = appendUint(b, taskSize, uint64(t.Size))
-	b = appendUint(b, taskWritten, uint64(t.Written.UnixMilli()))
-	b = appendUint(b, taskAttempts, uint64(t.Attempts))
-	b = appendString(b, taskReason, t.Reason)
-	return appendString(b, taskTargetUID, string(t.TargetUID))
+	b = s3.AppendString(b, taskRule, t.Rule)
+	b = s3.AppendString(b, taskClass, string(t.Class))
+	b = s3.AppendUint(b, taskSize, uint64(t.Size))
+	b = s3.AppendUint(b, taskWritten, uint64(t.Written.UnixMilli()))
+	b = s3.AppendUint(b, taskAttempts, uint64(t.Attempts))
+	b = s3.AppendString(b, taskReason, t.Reason)
+	return s3.AppendString(b, taskTargetUID, string(t.TargetUID))
 }
 
 // parseTask reads a row of the outbox or of the parked.

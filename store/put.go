@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"io"
 	"strings"
 	"time"
@@ -324,5 +323,3 @@ func isMarker(r *record, method string) error {
 		Header("x-amz-delete-marker", "true").Header("x-amz-version-id", r.VersionID()).
 		Header("Last-Modified", r.Modified.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")).Header("Allow", "DELETE")
 }
-
-var errNoVersion = errors.New("store: no such version")

@@ -80,27 +80,6 @@ const (
 	fieldGen
 )
 
-func appendUint(b []byte, num protowire.Number, x uint64) []byte {
-	if x == 0 {
-		return b
-	}
-	return protowire.AppendVarint(protowire.AppendTag(b, num, protowire.VarintType), x)
-}
-
-func appendBytes(b []byte, num protowire.Number, x []byte) []byte {
-	if len(x) == 0 {
-		return b
-	}
-	return protowire.AppendBytes(protowire.AppendTag(b, num, protowire.BytesType), x)
-}
-
-func appendString(b []byte, num protowire.Number, x string) []byte {
-	if x == "" {
-		return b
-	}
-	return protowire.AppendString(protowire.AppendTag(b, num, protowire.BytesType), x)
-}
-
 // row encodes r. A version's own row leaves out what only heads say.
 func (r *record) row(head bool) []byte {
 	b := make([]byte, 1, 512)
@@ -109,22 +88,22 @@ func (r *record) row(head bool) []byte {
 	r.Parts = nil // they are in the runs
 	b = s3.AppendVersion(b, &r.Version)
 	r.Parts = parts
-	b = appendUint(b, fieldKind, uint64(r.body.kind))
-	b = appendBytes(b, fieldWrapped, r.body.wrapped)
+	b = s3.AppendUint(b, fieldKind, uint64(r.body.kind))
+	b = s3.AppendBytes(b, fieldWrapped, r.body.wrapped)
 	if r.body.stream != (seal.StreamID{}) {
-		b = appendBytes(b, fieldStream, r.body.stream[:])
+		b = s3.AppendBytes(b, fieldStream, r.body.stream[:])
 	}
-	b = appendString(b, fieldBlob, string(r.body.blob))
-	b = appendUint(b, fieldHead, uint64(r.body.head))
+	b = s3.AppendString(b, fieldBlob, string(r.body.blob))
+	b = s3.AppendUint(b, fieldHead, uint64(r.body.head))
 	if !r.body.owner.IsZero() {
-		b = appendBytes(b, fieldOwner, r.body.owner[:])
+		b = s3.AppendBytes(b, fieldOwner, r.body.owner[:])
 	}
-	b = appendUint(b, fieldUniform, uint64(r.body.uniform))
+	b = s3.AppendUint(b, fieldUniform, uint64(r.body.uniform))
 	if head {
 		if !r.nullAt.IsZero() {
-			b = appendBytes(b, fieldNullAt, r.nullAt[:])
+			b = s3.AppendBytes(b, fieldNullAt, r.nullAt[:])
 		}
-		b = appendUint(b, fieldGen, r.gen)
+		b = s3.AppendUint(b, fieldGen, r.gen)
 	}
 	return append(b, r.foreign...)
 }
@@ -190,13 +169,13 @@ type run struct {
 func (r *run) row() []byte {
 	b := []byte{rowFormat}
 	if r.seq == 0 {
-		b = appendBytes(b, 1, s3.AppendPart(nil, &r.part))
+		b = s3.AppendBytes(b, 1, s3.AppendPart(nil, &r.part))
 	}
-	b = appendUint(b, 2, uint64(r.size))
-	b = appendBytes(b, 3, r.stream[:])
-	b = appendString(b, 4, string(r.blob))
-	b = appendUint(b, 5, uint64(r.head))
-	return appendUint(b, 6, r.digest)
+	b = s3.AppendUint(b, 2, uint64(r.size))
+	b = s3.AppendBytes(b, 3, r.stream[:])
+	b = s3.AppendString(b, 4, string(r.blob))
+	b = s3.AppendUint(b, 5, uint64(r.head))
+	return s3.AppendUint(b, 6, r.digest)
 }
 
 func parseRun(key, raw []byte) (*run, error) {

@@ -120,8 +120,8 @@ func (s *Store) staging(ctx context.Context, b *Bucket, v *s3.Version) (*stage, 
 			return err
 		}
 		g = &stage{wrapped: wrapped, owner: s.opt.Clock.Next(stamp.Stamp{})}
-		row := appendBytes([]byte{rowFormat}, 1, wrapped)
-		tx.Put(k, appendBytes(row, 2, g.owner[:]))
+		row := s3.AppendBytes([]byte{rowFormat}, 1, wrapped)
+		tx.Put(k, s3.AppendBytes(row, 2, g.owner[:]))
 		return nil
 	})
 	return g, err

@@ -42,18 +42,18 @@ const (
 // free writes a row for sweep.
 func (s *Store) free(tx *kv.Tx, f freed) {
 	b := []byte{rowFormat}
-	b = appendString(b, freedUID, string(f.uid))
+	b = s3.AppendString(b, freedUID, string(f.uid))
 	if !f.holder.IsZero() {
-		b = appendBytes(b, freedHolder, f.holder[:])
+		b = s3.AppendBytes(b, freedHolder, f.holder[:])
 	}
 	for _, id := range f.blobs {
-		b = appendString(b, freedBlobField, string(id))
+		b = s3.AppendString(b, freedBlobField, string(id))
 	}
 	if f.runs {
-		b = appendUint(b, freedRuns, 1)
+		b = s3.AppendUint(b, freedRuns, 1)
 	}
 	if f.purge {
-		b = appendUint(b, freedPurge, 1)
+		b = s3.AppendUint(b, freedPurge, 1)
 	}
 	tx.Put(freeKey(s.opt.Clock.Next(stamp.Stamp{})), b)
 }

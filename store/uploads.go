@@ -49,11 +49,11 @@ func (u *upload) row() []byte {
 	u.foreign = nil
 	b := u.record.row(false)
 	u.foreign = foreign
-	b = appendString(b, uploadAlgorithm, string(u.algorithm))
-	b = appendString(b, uploadType, string(u.checksumType))
-	b = appendUint(b, uploadFence, u.fence)
+	b = s3.AppendString(b, uploadAlgorithm, string(u.algorithm))
+	b = s3.AppendString(b, uploadType, string(u.checksumType))
+	b = s3.AppendUint(b, uploadFence, u.fence)
 	if u.completing {
-		b = appendUint(b, uploadCompleting, 1)
+		b = s3.AppendUint(b, uploadCompleting, 1)
 	}
 	return append(b, foreign...)
 }

@@ -65,26 +65,26 @@ func appendHead(b []byte, sh *replication.Shipment, body bool, seg store.Segment
 	start := len(b)
 	b = append(b, 0, 0, 0, 0)
 	if sh.Side != nil {
-		b = appendUint(b, headKind, kindSide)
-		b = appendString(b, headBucket, sh.Side.Bucket)
-		b = appendString(b, headUID, string(sh.Side.UID))
+		b = s3.AppendUint(b, headKind, kindSide)
+		b = s3.AppendString(b, headBucket, sh.Side.Bucket)
+		b = s3.AppendString(b, headUID, string(sh.Side.UID))
 		v := s3.Version{Key: sh.Side.Key, ID: sh.Side.ID, Tags: sh.Side.Tags, Retention: sh.Side.Retention, Hold: sh.Side.Hold, ACL: sh.Side.ACL}
-		b = appendBytes(b, headVersion, s3.AppendVersion(nil, &v))
+		b = s3.AppendBytes(b, headVersion, s3.AppendVersion(nil, &v))
 	} else {
-		b = appendUint(b, headKind, kindVersion)
-		b = appendString(b, headBucket, sh.Arrival.Bucket)
-		b = appendString(b, headUID, string(sh.Arrival.UID))
-		b = appendBytes(b, headVersion, s3.AppendVersion(nil, &sh.Arrival.Version))
+		b = s3.AppendUint(b, headKind, kindVersion)
+		b = s3.AppendString(b, headBucket, sh.Arrival.Bucket)
+		b = s3.AppendString(b, headUID, string(sh.Arrival.UID))
+		b = s3.AppendBytes(b, headVersion, s3.AppendVersion(nil, &sh.Arrival.Version))
 		if sh.Arrival.Staged {
-			b = appendUint(b, headStaged, 1)
+			b = s3.AppendUint(b, headStaged, 1)
 		}
 	}
 	if body {
-		b = appendUint(b, headBody, 1)
+		b = s3.AppendUint(b, headBody, 1)
 	}
-	b = appendUint(b, headIndex, uint64(seg.Index))
-	b = appendUint(b, headOffset, uint64(seg.Offset))
-	b = appendUint(b, headLength, uint64(seg.Length))
+	b = s3.AppendUint(b, headIndex, uint64(seg.Index))
+	b = s3.AppendUint(b, headOffset, uint64(seg.Offset))
+	b = s3.AppendUint(b, headLength, uint64(seg.Length))
 	binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start-4))
 	return b
 }
@@ -259,20 +259,20 @@ const answerMax = 64 << 10
 func appendAnswer(b []byte, seq int, sh *replication.Shipment) []byte {
 	start := len(b)
 	b = append(b, 0, 0, 0, 0)
-	b = appendUint(b, answerSeq, uint64(seq))
+	b = s3.AppendUint(b, answerSeq, uint64(seq))
 	if sh.Err != nil {
-		b = appendUint(b, answerError, 1)
-		b = appendString(b, answerName, replication.Name(sh.Err))
+		b = s3.AppendUint(b, answerError, 1)
+		b = s3.AppendString(b, answerName, replication.Name(sh.Err))
 		text := sh.Err.Error()
-		b = appendString(b, answerText, text[:min(len(text), 1024)])
+		b = s3.AppendString(b, answerText, text[:min(len(text), 1024)])
 	} else {
-		b = appendUint(b, answerSize, uint64(sh.Receipt.Size))
+		b = s3.AppendUint(b, answerSize, uint64(sh.Receipt.Size))
 		b = protowire.AppendFixed64(protowire.AppendTag(b, answerDigest, protowire.Fixed64Type), sh.Receipt.Digest)
 		if sh.Receipt.Already {
-			b = appendUint(b, answerAlready, 1)
+			b = s3.AppendUint(b, answerAlready, 1)
 		}
 		if sh.Receipt.Discarded {
-			b = appendUint(b, answerDiscarded, 1)
+			b = s3.AppendUint(b, answerDiscarded, 1)
 		}
 	}
 	binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start-4))
@@ -324,22 +324,4 @@ func readAnswer(r *bufio.Reader, batch []*replication.Shipment) error {
 		sh.Err = replication.FromName(name, text)
 	}
 	return nil
-}
-
-func appendUint(b []byte, num protowire.Number, x uint64) []byte {
-	if x == 0 {
-		return b
-	}
-	return protowire.AppendVarint(protowire.AppendTag(b, num, protowire.VarintType), x)
-}
-
-func appendBytes(b []byte, num protowire.Number, x []byte) []byte {
-	return protowire.AppendBytes(protowire.AppendTag(b, num, protowire.BytesType), x)
-}
-
-func appendString(b []byte, num protowire.Number, x string) []byte {
-	if x == "" {
-		return b
-	}
-	return protowire.AppendString(protowire.AppendTag(b, num, protowire.BytesType), x)
 }
