@@ -6,6 +6,8 @@
 //	go run ./tools/gen -check     fail if what is checked in differs
 //	go run ./tools/gen -details   read tools/models/details-s3.json anew
 //	                              from the aws-sdk-go-v2 of go.mod
+//	go run ./tools/gen -botocore DIR   read the other details-*.json anew
+//	                              from botocore's data folder
 package main
 
 import (
@@ -20,14 +22,23 @@ import (
 func main() {
 	check := flag.Bool("check", false, "compare instead of writing")
 	details := flag.Bool("details", false, "refresh tools/models/details-s3.json")
+	data := flag.String("botocore", "", "refresh the other tools/models/details-*.json from botocore's data `folder`")
 	flag.Parse()
-	if err := run(*check, *details); err != nil {
+	if err := run(*check, *details, *data); err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}
 }
 
-func run(check, details bool) error {
+func run(check, details bool, data string) error {
+	if data != "" {
+		for service := range botocoreNames {
+			if err := writeFacts(service, data, "tools/models/details-"+service+".json"); err != nil {
+				return fmt.Errorf("%s: %w", service, err)
+			}
+		}
+		return nil
+	}
 	if details {
 		return writeDetails("tools/models/details-s3.json")
 	}
@@ -64,7 +75,11 @@ type File struct {
 func Generate(root string) ([]File, error) {
 	var files []File
 	for _, t := range targets {
-		f, err := t.generate(root)
+		generate := t.generate
+		if t.protocol == typed {
+			generate = t.generateTyped
+		}
+		f, err := generate(root)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t.service, err)
 		}

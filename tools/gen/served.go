@@ -6,6 +6,7 @@ type target struct {
 	service  string // names the model: tools/models/model-<service>.json
 	dir, pkg string
 	protocol protocol
+	xml      bool   // the service speaks XML: names of elements are tags
 	space    string // XML namespace of documents and answers
 	served   []string
 	// openEnums are enumerations whose unknown values AWS answers with an error
@@ -21,8 +22,8 @@ type target struct {
 type protocol int
 
 const (
-	restXML protocol = iota
-	query            // <OpResponse><OpResult>…</OpResult><ResponseMetadata>…
+	restXML protocol = iota // documents of S3, which its door takes apart by hand
+	typed                   // whole requests and answers, for package service
 )
 
 var targets = []target{
@@ -54,7 +55,49 @@ var targets = []target{
 		},
 	},
 	{
-		service: "sts", dir: "wire/shapes/sts", pkg: "stsshapes", protocol: query, space: "https://sts.amazonaws.com/doc/2011-06-15/",
-		served: []string{"GetCallerIdentity"},
+		service: "iam", dir: "wire/shapes/iam", pkg: "iamshapes", protocol: typed, xml: true,
+		served: []string{
+			"AddUserToGroup", "AttachGroupPolicy", "AttachRolePolicy", "AttachUserPolicy", "CreateAccessKey", "CreateAccountAlias", "CreateGroup",
+			"CreatePolicy", "CreatePolicyVersion", "CreateRole", "CreateUser", "DeleteAccessKey", "DeleteAccountAlias", "DeleteGroup",
+			"DeleteGroupPolicy", "DeletePolicy", "DeletePolicyVersion", "DeleteRole", "DeleteRolePermissionsBoundary", "DeleteRolePolicy",
+			"DeleteUser", "DeleteUserPermissionsBoundary", "DeleteUserPolicy", "DetachGroupPolicy", "DetachRolePolicy", "DetachUserPolicy",
+			"GetAccessKeyLastUsed", "GetAccountAuthorizationDetails", "GetAccountSummary", "GetContextKeysForCustomPolicy",
+			"GetContextKeysForPrincipalPolicy", "GetGroup", "GetGroupPolicy", "GetLoginProfile", "GetPolicy", "GetPolicyVersion", "GetRole",
+			"GetRolePolicy", "GetUser", "GetUserPolicy", "ListAccessKeys", "ListAccountAliases", "ListAttachedGroupPolicies",
+			"ListAttachedRolePolicies", "ListAttachedUserPolicies", "ListEntitiesForPolicy", "ListGroupPolicies", "ListGroups",
+			"ListGroupsForUser", "ListInstanceProfiles", "ListInstanceProfilesForRole", "ListMFADevices", "ListOpenIDConnectProviders",
+			"ListPolicies", "ListPoliciesGrantingServiceAccess", "ListPolicyTags", "ListPolicyVersions", "ListRolePolicies", "ListRoleTags",
+			"ListRoles", "ListSAMLProviders", "ListSSHPublicKeys", "ListServerCertificates", "ListServiceSpecificCredentials",
+			"ListSigningCertificates", "ListUserPolicies", "ListUserTags", "ListUsers", "ListVirtualMFADevices", "PutGroupPolicy",
+			"PutRolePermissionsBoundary", "PutRolePolicy", "PutUserPermissionsBoundary", "PutUserPolicy", "RemoveUserFromGroup",
+			"SetDefaultPolicyVersion", "SimulateCustomPolicy", "SimulatePrincipalPolicy", "TagPolicy", "TagRole", "TagUser", "UntagPolicy",
+			"UntagRole", "UntagUser", "UpdateAccessKey", "UpdateAssumeRolePolicy", "UpdateGroup", "UpdateRole", "UpdateRoleDescription",
+			"UpdateUser",
+		},
+	},
+	{
+		service: "kms", dir: "wire/shapes/kms", pkg: "kmsshapes", protocol: typed,
+		served: []string{
+			"CancelKeyDeletion", "CreateAlias", "CreateGrant", "CreateKey", "Decrypt", "DeleteAlias", "DescribeKey", "DisableKey",
+			"DisableKeyRotation", "EnableKey", "EnableKeyRotation", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext",
+			"GenerateRandom", "GetKeyPolicy", "GetKeyRotationStatus", "ListAliases", "ListGrants", "ListKeyPolicies", "ListKeyRotations",
+			"ListKeys", "ListResourceTags", "ListRetirableGrants", "PutKeyPolicy", "ReEncrypt", "RetireGrant", "RevokeGrant",
+			"RotateKeyOnDemand", "ScheduleKeyDeletion", "TagResource", "UntagResource", "UpdateAlias", "UpdateKeyDescription",
+		},
+	},
+	{
+		service: "sts", dir: "wire/shapes/sts", pkg: "stsshapes", protocol: typed, xml: true,
+		served: []string{"AssumeRole", "DecodeAuthorizationMessage", "GetAccessKeyInfo", "GetCallerIdentity", "GetSessionToken"},
+	},
+	{
+		service: "secrets-manager", dir: "wire/shapes/secretsmanager", pkg: "secretsmanagershapes", protocol: typed,
+		served: []string{"GetRandomPassword"},
+	},
+	{
+		service: "s3-control", dir: "wire/shapes/s3control", pkg: "s3controlshapes", protocol: typed, xml: true,
+		space: "http://awss3control.amazonaws.com/doc/2018-08-20/",
+		served: []string{
+			"DeletePublicAccessBlock", "GetPublicAccessBlock", "ListTagsForResource", "PutPublicAccessBlock", "TagResource", "UntagResource",
+		},
 	},
 }

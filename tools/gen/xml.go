@@ -43,13 +43,7 @@ func (t target) generate(dir string) ([]File, error) {
 		if op == nil {
 			return nil, fmt.Errorf("no operation %q", name)
 		}
-		var found []string
-		switch t.protocol {
-		case restXML:
-			found, err = e.documents(op)
-		case query:
-			found, err = e.answers(op)
-		}
+		found, err := e.documents(op)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -133,29 +127,6 @@ func (e *emitter) root(shape, element string) error {
 	}
 	e.roots[shape] = element
 	return nil
-}
-
-// answers finds what a Query operation answers with, and writes the envelope
-// around it.
-func (e *emitter) answers(op *model.Op) ([]string, error) {
-	var b strings.Builder
-	name := op.Name + "Answer"
-	fmt.Fprintf(&b, "// %s is the answer to %s as the Query protocol frames it.\ntype %s struct {\n", name, op.Name, name)
-	fmt.Fprintf(&b, "XMLName struct{} `xml:\"%s %sResponse\"`\n", e.space, op.Name)
-	if op.Out != "" {
-		fmt.Fprintf(&b, "Result %s `xml:\"%sResult\"`\n", op.Out, op.Name)
-	}
-	b.WriteString("ResponseMetadata ResponseMetadata `xml:\"ResponseMetadata\"`\n}\n")
-	e.types = append(e.types, typeText{name, b.String()})
-	if !e.done["ResponseMetadata"] {
-		e.done["ResponseMetadata"] = true
-		e.types = append(e.types, typeText{"ResponseMetadata",
-			"// ResponseMetadata ends each answer of the Query protocol.\ntype ResponseMetadata struct {\nRequestID string `xml:\"RequestId\"`\n}\n"})
-	}
-	if op.Out == "" {
-		return nil, nil
-	}
-	return []string{op.Out}, nil
 }
 
 // all writes the structures that queue names and those that they reach.
