@@ -155,6 +155,9 @@ func (k *RegionKeeper) Wrap(plain []byte, about map[string]string) []byte {
 
 // Unwrap implements Keeper.
 func (k *RegionKeeper) Unwrap(ctx context.Context, wrapped []byte, about map[string]string) ([]byte, error) {
+	if k := KindOf(wrapped); k > KindRegion && k <= KindHeader {
+		return nil, fmt.Errorf("%w: not one of the region's, but of kind %d", ErrKeyUnavailable, k)
+	}
 	if len(wrapped) > 0 && wrapped[0] != wrapFormat {
 		return nil, fmt.Errorf("%w: a key wrapped in format %d; this program knows %d", ErrFormat, wrapped[0], wrapFormat)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/farhold/farhold/s3"
+	"github.com/farhold/farhold/seal"
 	"github.com/farhold/farhold/stamp"
 )
 
@@ -35,6 +36,9 @@ type PutInput struct {
 	Hold        string // "", "ON" or "OFF"
 	ACL         s3.ACLRegister
 	SSE         s3.SSE // zero means AES256
+	// Keeper makes the object's key; nil is the region's (SSE-S3). What it makes
+	// must go with SSE. An upload's key is made when it begins.
+	Keeper seal.Keeper
 	// Algorithm is the checksum that is computed and kept; empty means
 	// CRC64NVME, as on AWS. ChecksumType matters for uploads in parts only.
 	Algorithm    s3.ChecksumAlgorithm
@@ -43,6 +47,42 @@ type PutInput struct {
 	// visible; its error ends the write and is returned as it is. May be nil.
 	Verify func(Sums) error
 	If     Conditions
+}
+
+// Sealed is a body as it lies sealed: what ships an object whose key only its
+// customer has (SSE-C). Object.Sealed makes one, Object.SealedBody reads the
+// bytes that go with it, and Arrival.Sealed stores both as they are. The sealed
+// frames name no bucket and no region, and so open wherever they lie under the
+// key that they were sealed with; the wrapped key names the object's key only.
+type Sealed struct {
+	Wrapped []byte // the object's key, wrapped
+	// Runs are the streams, in order; their sealed bytes stand one behind the
+	// other in the body.
+	Runs []SealedRun
+	// Verify sees the CRC64NVME of all sealed bytes after the last of them and
+	// before anything becomes visible; its error ends the arrival and is returned
+	// as it is. Whoever stores them can't compute the plaintext's. May be nil.
+	Verify func(digest uint64) error
+}
+
+// SealedRun is a sealed stream.
+type SealedRun struct {
+	Part   int // number of the part that it belongs to; 0 when the object has none
+	Seq    int // which of its part's runs it is, from 0; its part's facts are in Version.Parts
+	Stream seal.StreamID
+	Size   int64  // bytes of plaintext
+	Digest uint64 // CRC64NVME of its plaintext, as the source computed it
+}
+
+// Length is how many sealed bytes a run has.
+func (r *SealedRun) Length() int64 { return seal.SealedSize(r.Size) }
+
+// Length is how many sealed bytes the body has.
+func (b *Sealed) Length() (n int64) {
+	for i := range b.Runs {
+		n += b.Runs[i].Length()
+	}
+	return n
 }
 
 // Deletion says what a delete did.
@@ -68,8 +108,10 @@ type Upload struct {
 	ID        string
 	Key       string
 	Initiated time.Time
-	Input     PutInput // as given when it began
+	Input     PutInput // as given when it began, without the Keeper
 	Bucket    *Bucket
+	// Wrapped is its key as the Keeper wrapped it; must not be changed.
+	Wrapped []byte
 }
 
 // PartInput describes a part.
@@ -77,6 +119,7 @@ type PartInput struct {
 	Bucket, Key, UploadID string
 	Number                int                  // 1 to 10,000
 	Size                  int64                // or -1
+	Keeper                seal.Keeper          // opens the upload's key; nil is the region's
 	Algorithm             s3.ChecksumAlgorithm // what to compute besides the upload's own; empty: the upload's
 	Verify                func(Sums) error
 }

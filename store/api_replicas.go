@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/farhold/farhold/s3"
+	"github.com/farhold/farhold/seal"
 	"github.com/farhold/farhold/stamp"
 )
 
@@ -88,12 +89,18 @@ type Arrival struct {
 	UID     s3.UID     // and its UID when the source decided; empty means any
 	Version s3.Version // as at the source, with the storage class of the rule; Parts loaded
 	Staged  bool       // the body was staged in segments before
+	// Keeper makes the replica's key, at Stage and at Receive; nil is the region's.
+	// Version.SSE says what goes with it.
+	Keeper seal.Keeper
+	// Sealed is set for a body that comes as it lay sealed at the source; the
+	// body read is then its sealed bytes. It is not staged.
+	Sealed *Sealed
 }
 
 // Receipt says what the destination holds for an arrival.
 type Receipt struct {
 	Size      int64
-	Digest    uint64 // CRC64NVME recomputed over what was stored
+	Digest    uint64 // CRC64NVME recomputed over what was stored; of a body that came sealed, the source's
 	Already   bool   // it had been there before
 	Discarded bool   // it was purged here before; nothing was stored
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/md5"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -38,8 +39,9 @@ type what struct {
 	algorithm s3.ChecksumAlgorithm // besides MD5 and the digest; "" for none
 	noMD5     bool                 // the ETag is known already: a replica's
 	inline    bool                 // small bodies may be inline
-	key       []byte               // object key
+	key       seal.Key             // object key
 	wrapped   []byte               // the same, wrapped, for the blob's header
+	about     map[string]string    // what a key of the header's own is bound to
 	header    func() []byte        // the blob header's payload
 }
 
@@ -97,6 +99,16 @@ func (h *hasher) sums() Sums {
 
 func etagOf(sum [16]byte) string { return hex.EncodeToString(sum[:]) }
 
+// newETag is the ETag of a body, or of a part: its MD5 under SSE-S3. Under keys
+// that somebody may be denied, it is chance: an MD5 would tell those who may
+// not read a body whether it is one that they know.
+func newETag(e s3.SSE, sum [16]byte) string {
+	if e.Algorithm != "AES256" && e.Algorithm != "" || e.CustomerKeyMD5 != "" {
+		rand.Read(sum[:]) // never fails
+	}
+	return etagOf(sum)
+}
+
 // smallBuffers and copyBuffers keep the buffers through which bodies come in.
 var (
 	smallBuffers = sync.Pool{New: func() any { return new([inlineMax + 1]byte) }}
@@ -122,25 +134,16 @@ func (s *Store) write(ctx context.Context, w what, body io.Reader, verify func(S
 			if err := w.finish(h, verify, out); err != nil {
 				return nil, err
 			}
-			out.inline = seal.SealSmall(nil, w.key, out.stream, buf[:n])
+			out.inline = w.key.Seal(nil, out.stream, buf[:n])
 			return out, nil
 		}
 	}
-	out.isBlob = true
-	bw, err := s.opt.Blobs.Create(ctx, sealedSize(w.size))
+	bw, err := s.beginBlob(ctx, &w, out)
 	if err != nil {
 		return nil, err
 	}
 	defer bw.Abort()
-	head, err := seal.AppendHeader(nil, w.key, w.wrapped, out.stream, w.header())
-	if err != nil {
-		return nil, err
-	}
-	out.head = len(head)
-	if _, err := bw.Write(head); err != nil {
-		return nil, err
-	}
-	sw := seal.NewWriter(bw, w.key, out.stream)
+	sw := w.key.Writer(bw, out.stream)
 	take := func(p []byte) error {
 		h.Write(p)
 		_, err := sw.Write(p)
@@ -171,6 +174,47 @@ func (s *Store) write(ctx context.Context, w what, body io.Reader, verify func(S
 	if err := w.finish(h, verify, out); err != nil {
 		return nil, err
 	}
+	return s.commitBlob(ctx, bw, out)
+}
+
+// beginBlob opens a blob and writes its header.
+func (s *Store) beginBlob(ctx context.Context, w *what, out *written) (blob.Writer, error) {
+	key, wrapped, err := s.headerKey(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	head, err := seal.AppendHeader(nil, key, wrapped, out.stream, w.header())
+	if err != nil {
+		return nil, err
+	}
+	out.head, out.isBlob = len(head), true
+	bw, err := s.opt.Blobs.Create(ctx, sealedSize(w.size))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := bw.Write(head); err != nil {
+		bw.Abort()
+		return nil, err
+	}
+	return bw, nil
+}
+
+// headerKey gives the key of a blob's header: the object's, where the region's
+// key opens that; else one of its own under the region's key, so that an index
+// can be rebuilt from blobs without KMS and without the customers' keys.
+func (s *Store) headerKey(ctx context.Context, w *what) (key, wrapped []byte, err error) {
+	if seal.KindOf(w.wrapped) == seal.KindRegion {
+		return w.key, w.wrapped, nil
+	}
+	key, own, err := s.opt.Keeper.NewDataKey(ctx, "", w.about)
+	if err != nil {
+		return nil, nil, err
+	}
+	return key, seal.JoinHeaderKey(own, w.wrapped), nil
+}
+
+// commitBlob makes a blob durable.
+func (s *Store) commitBlob(ctx context.Context, bw blob.Writer, out *written) (*written, error) {
 	// The collector that looks for what a crash left must not take the blob
 	// between its becoming durable and a row naming it.
 	s.orphans.committing()
@@ -199,7 +243,7 @@ func sealedSize(plain int64) int64 {
 	if plain < 0 {
 		return -1
 	}
-	return seal.SealedSize(plain) + 1024 // and the header
+	return seal.SealedSize(seal.SealedSize(plain)) + 2048 // two layers at most, and the header
 }
 
 // discard gives up a body that no row came to name. A commit that failed may
@@ -239,12 +283,28 @@ func about(uid s3.UID, key string) map[string]string {
 
 var errKeyLength = errors.New("store: the keeper gave a key of the wrong length")
 
-func (s *Store) newKey(ctx context.Context, uid s3.UID, key string) (plain, wrapped []byte, err error) {
-	plain, wrapped, err = s.opt.Keeper.NewDataKey(ctx, "", about(uid, key))
-	if err == nil && len(plain) != seal.KeySize {
+// newKey makes an object key; a nil Keeper is the region's.
+func (s *Store) newKey(ctx context.Context, k seal.Keeper, about map[string]string) (plain seal.Key, wrapped []byte, err error) {
+	if k == nil {
+		k = s.opt.Keeper
+	}
+	plain, wrapped, err = k.NewDataKey(ctx, "", about)
+	if err == nil && !plain.Valid() {
 		err = errKeyLength
 	}
 	return plain, wrapped, err
+}
+
+// unwrap opens an object key; a nil Keeper is the region's.
+func (s *Store) unwrap(ctx context.Context, k seal.Keeper, wrapped []byte, about map[string]string) (seal.Key, error) {
+	if k == nil {
+		k = s.opt.Keeper
+	}
+	plain, err := k.Unwrap(ctx, wrapped, about)
+	if err == nil && !seal.Key(plain).Valid() {
+		err = errKeyLength
+	}
+	return plain, err
 }
 
 // headerPayload is what a blob says of itself, sealed, so that the index can be

@@ -26,7 +26,8 @@ type Object struct {
 
 	// A large body is read by several goroutines at once when it is shipped.
 	unwrapping sync.Mutex
-	key        []byte // the object key, once unwrapped
+	keeper     seal.Keeper // nil is the region's
+	key        seal.Key    // the object key, once unwrapped
 }
 
 // Open finds the current version of a key, or a named one (versionID "null"
@@ -171,12 +172,12 @@ func (o *Object) Body(ctx context.Context, offset, length int64) (io.ReadCloser,
 	if offset < 0 || length < 0 || offset+length > o.Size {
 		return nil, errors.New("store: a range beyond the object")
 	}
-	if err := o.unwrap(ctx); err != nil {
+	if err := o.Unlock(ctx); err != nil {
 		return nil, err
 	}
 	switch o.body.kind {
 	case bodyInline:
-		plain, err := seal.OpenSmall(nil, o.key, o.body.stream, o.inline)
+		plain, err := o.key.Open(nil, o.body.stream, o.inline)
 		if err != nil {
 			return nil, corrupt(inlineKey(o.Bucket.UID, o.ID), err)
 		}
@@ -196,35 +197,52 @@ func (o *Object) Body(ctx context.Context, offset, length int64) (io.ReadCloser,
 	return nil, errors.New("store: a delete marker has no body")
 }
 
-// unwrap sees to it that the object's key is there.
-func (o *Object) unwrap(ctx context.Context) error {
+// Use gives the object the Keeper that opens its key. Without it the region's
+// is asked, which has only those of SSE-S3. It comes before the first Body.
+func (o *Object) Use(k seal.Keeper) {
+	o.unwrapping.Lock()
+	defer o.unwrapping.Unlock()
+	o.keeper, o.key = k, nil
+}
+
+// Wrapped is the object's key as its Keeper wrapped it: seal.KindOf tells which
+// Keeper that was. It must not be changed. A delete marker has none.
+func (o *Object) Wrapped() []byte { return o.body.wrapped }
+
+// Unlock has the Keeper open the object's key, once: Body does it too, but a
+// request that wants no body may have to prove that it could have read it. It
+// returns the Keeper's errors as they are.
+func (o *Object) Unlock(ctx context.Context) error {
 	o.unwrapping.Lock()
 	defer o.unwrapping.Unlock()
 	if o.key != nil || o.body.wrapped == nil {
 		return nil
 	}
-	key, err := o.s.opt.Keeper.Unwrap(ctx, o.body.wrapped, about(o.Bucket.UID, o.Key))
+	key, err := o.s.unwrap(ctx, o.keeper, o.body.wrapped, about(o.Bucket.UID, o.Key))
 	if err != nil {
 		return err
-	}
-	if len(key) != seal.KeySize {
-		return errKeyLength
 	}
 	o.key = key
 	return nil
 }
 
 // openRun reads a range of one run.
-func (s *Store) openRun(ctx context.Context, key []byte, r *run, offset, length int64) (io.ReadCloser, error) {
-	from, n := seal.Range(offset, length, r.size)
+func (s *Store) openRun(ctx context.Context, key seal.Key, r *run, offset, length int64) (io.ReadCloser, error) {
+	from, n := key.Range(offset, length, r.size)
+	src, err := s.openSealed(ctx, r, from, n)
+	if err != nil {
+		return nil, err
+	}
+	return key.Reader(src, r.stream, r.size, offset, length), nil
+}
+
+// openSealed reads sealed bytes of one run.
+func (s *Store) openSealed(ctx context.Context, r *run, from, n int64) (io.ReadCloser, error) {
 	src, err := s.opt.Blobs.Open(ctx, r.blob, int64(r.head)+from, n)
 	if errors.Is(err, blob.ErrNotFound) {
 		err = corrupt([]byte(r.blob), err) // a row names it
 	}
-	if err != nil {
-		return nil, err
-	}
-	return seal.NewReader(src, key, r.stream, r.size, offset, length), nil
+	return src, err
 }
 
 // bytesBody is a body that is in memory.

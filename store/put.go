@@ -27,14 +27,15 @@ func (s *Store) Put(ctx context.Context, in *PutInput, body io.Reader) (*s3.Vers
 	if err != nil {
 		return nil, err
 	}
-	key, wrapped, err := s.newKey(ctx, b.UID, in.Key)
+	bound := about(b.UID, in.Key)
+	key, wrapped, err := s.newKey(ctx, in.Keeper, bound)
 	if err != nil {
 		return nil, err
 	}
 	r.Modified = s.wallNow()
 	w, err := s.write(ctx, what{
 		size: in.Size, exact: true, algorithm: algorithmOf(in.Algorithm), inline: true,
-		key: key, wrapped: wrapped,
+		key: key, wrapped: wrapped, about: bound,
 		header: func() []byte {
 			r.ID = s.opt.Clock.Next(stamp.Stamp{})
 			return headerPayload(b.UID, &r.Version, 0)
@@ -44,7 +45,7 @@ func (s *Store) Put(ctx context.Context, in *PutInput, body io.Reader) (*s3.Vers
 		return nil, err
 	}
 	r.Size, r.Digest, r.Checksum = w.sums.Size, w.digest, w.sums.Checksum
-	r.ETag = etagOf(w.sums.MD5)
+	r.ETag = newETag(r.SSE, w.sums.MD5)
 	w.place(&r.body, wrapped)
 
 	err = s.commitVersion(ctx, in.Bucket, b.UID, r, in.If, w, nil)

@@ -189,7 +189,11 @@ func (s *Store) takeIn(ctx context.Context, b *Bucket, a *Arrival, r *record, sr
 	if a.Staged {
 		return in, s.takeStaged(ctx, b, a, r, in)
 	}
-	key, wrapped, err := s.newKey(ctx, b.UID, v.Key)
+	if a.Sealed != nil {
+		return in, s.takeSealed(ctx, b, a, r, in, src)
+	}
+	bound := about(b.UID, v.Key)
+	key, wrapped, err := s.newKey(ctx, a.Keeper, bound)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +201,7 @@ func (s *Store) takeIn(ctx context.Context, b *Bucket, a *Arrival, r *record, sr
 		return func() []byte { return headerPayload(b.UID, v, part) }
 	}
 	if v.PartsCount == 0 {
-		w, err := s.write(ctx, what{size: v.Size, exact: true, noMD5: true, inline: true, key: key, wrapped: wrapped, header: header(0)}, src, nil)
+		w, err := s.write(ctx, what{size: v.Size, exact: true, noMD5: true, inline: true, key: key, wrapped: wrapped, about: bound, header: header(0)}, src, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -216,7 +220,7 @@ func (s *Store) takeIn(ctx context.Context, b *Bucket, a *Arrival, r *record, sr
 	digest := uint64(0)
 	for i := range v.Parts {
 		p := v.Parts[i]
-		w, err := s.write(ctx, what{size: p.Size, exact: true, noMD5: true, key: key, wrapped: wrapped, header: header(p.Number)}, io.LimitReader(src, p.Size), nil)
+		w, err := s.write(ctx, what{size: p.Size, exact: true, noMD5: true, key: key, wrapped: wrapped, about: bound, header: header(p.Number)}, io.LimitReader(src, p.Size), nil)
 		if err != nil {
 			in.giveUp(s)
 			return nil, err

@@ -12,6 +12,7 @@ import (
 	"github.com/farhold/farhold/kv"
 	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/s3/checksum"
+	"github.com/farhold/farhold/seal"
 	"github.com/farhold/farhold/stamp"
 )
 
@@ -97,7 +98,7 @@ func Segments(v *s3.Version) []Segment {
 }
 
 // staging finds or begins the staging of an arrival.
-func (s *Store) staging(ctx context.Context, b *Bucket, v *s3.Version) (*stage, error) {
+func (s *Store) staging(ctx context.Context, b *Bucket, keeper seal.Keeper, v *s3.Version) (*stage, error) {
 	var g *stage
 	k := stageKey(b.UID, v.Key, v.ID)
 	read := func(get getter) error {
@@ -111,7 +112,7 @@ func (s *Store) staging(ctx context.Context, b *Bucket, v *s3.Version) (*stage, 
 	if !errors.Is(err, kv.ErrNotFound) {
 		return g, err
 	}
-	_, wrapped, err := s.newKey(ctx, b.UID, v.Key)
+	_, wrapped, err := s.newKey(ctx, keeper, about(b.UID, v.Key))
 	if err != nil {
 		return nil, err
 	}
@@ -149,16 +150,17 @@ func (s *Store) Stage(ctx context.Context, a *Arrival, seg Segment, body io.Read
 	if err := takes(b, v); err != nil {
 		return err
 	}
-	g, err := s.staging(ctx, b, v)
+	g, err := s.staging(ctx, b, a.Keeper, v)
 	if err != nil {
 		return err
 	}
-	key, err := s.opt.Keeper.Unwrap(ctx, g.wrapped, about(b.UID, v.Key))
+	bound := about(b.UID, v.Key)
+	key, err := s.unwrap(ctx, a.Keeper, g.wrapped, bound)
 	if err != nil {
 		return err
 	}
 	w, err := s.write(ctx, what{
-		size: seg.Length, exact: true, noMD5: true, key: key, wrapped: g.wrapped,
+		size: seg.Length, exact: true, noMD5: true, key: key, wrapped: g.wrapped, about: bound,
 		header: func() []byte { return headerPayload(b.UID, v, c.part.Number) },
 	}, body, nil)
 	if err != nil {

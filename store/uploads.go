@@ -99,7 +99,7 @@ func parseUploadID(s string) (id stamp.Stamp, err error) {
 
 // public is the upload as doors see it.
 func (u *upload) public(b *Bucket) *Upload {
-	p := &Upload{ID: uploadID(u.id), Key: u.Key, Initiated: u.Modified, Bucket: b, Input: PutInput{
+	p := &Upload{ID: uploadID(u.id), Key: u.Key, Initiated: u.Modified, Bucket: b, Wrapped: u.body.wrapped, Input: PutInput{
 		Bucket: b.Name, Key: u.Key, Size: -1, System: u.System, Meta: u.Meta, Class: u.Class, Owner: u.Owner,
 		Tags: u.Tags.Tags, Mode: u.Retention.Mode, Until: u.Retention.Until, ACL: u.ACL, SSE: u.SSE,
 		Algorithm: u.algorithm, ChecksumType: u.checksumType,
@@ -134,7 +134,7 @@ func (s *Store) CreateUpload(ctx context.Context, in *PutInput) (*Upload, error)
 	if u.algorithm != "" && u.checksumType == "" {
 		u.checksumType = checksum.DefaultType(u.algorithm)
 	}
-	if _, u.body.wrapped, err = s.newKey(ctx, b.UID, in.Key); err != nil {
+	if _, u.body.wrapped, err = s.newKey(ctx, in.Keeper, about(b.UID, in.Key)); err != nil {
 		return nil, err
 	}
 	u.Modified = s.wallNow()
@@ -215,7 +215,8 @@ func (s *Store) UploadPart(ctx context.Context, in *PartInput, body io.Reader) (
 	if err != nil {
 		return nil, err
 	}
-	key, err := s.opt.Keeper.Unwrap(ctx, u.body.wrapped, about(b.UID, in.Key))
+	bound := about(b.UID, in.Key)
+	key, err := s.unwrap(ctx, in.Keeper, u.body.wrapped, bound)
 	if err != nil {
 		return nil, err
 	}
@@ -224,13 +225,13 @@ func (s *Store) UploadPart(ctx context.Context, in *PartInput, body io.Reader) (
 		algorithm = u.algorithm
 	}
 	w, err := s.write(ctx, what{
-		size: in.Size, exact: true, algorithm: algorithm, key: key, wrapped: u.body.wrapped,
+		size: in.Size, exact: true, algorithm: algorithm, key: key, wrapped: u.body.wrapped, about: bound,
 		header: func() []byte { return headerPayload(b.UID, &u.Version, in.Number) },
 	}, body, in.Verify)
 	if err != nil {
 		return nil, err
 	}
-	part := s3.Part{Number: in.Number, Size: w.sums.Size, ETag: etagOf(w.sums.MD5), Checksum: w.sums.Checksum, Modified: s.wallNow()}
+	part := s3.Part{Number: in.Number, Size: w.sums.Size, ETag: newETag(u.SSE, w.sums.MD5), Checksum: w.sums.Checksum, Modified: s.wallNow()}
 	r := &run{part: part, size: part.Size, digest: w.digest, stream: w.stream, blob: w.blob, head: w.head}
 	err = s.update(ctx, func(tx *kv.Tx) error {
 		now, err := s.writableBucket(tx, in.Bucket)
