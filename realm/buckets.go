@@ -272,7 +272,7 @@ func (r *Realm) Locate(ctx context.Context, bucket string) (store.Place, bool, e
 			return store.Place{Region: r.opt.Region, UID: uid, Owner: r.opt.Account}, true, nil
 		}
 	}
-	if r.home != nil {
+	if r.IsHome() {
 		return store.Place{}, false, nil
 	}
 	return r.misses.ask(ctx, bucket, func(ctx context.Context) (store.Place, bool, error) {

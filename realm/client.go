@@ -73,13 +73,14 @@ func Ask[A any](ctx context.Context, d Dialer, region, path string, q any, timeo
 
 // askHome puts a question about a name to home, here or elsewhere.
 func (r *Realm) askHome(ctx context.Context, path string, q nameQuestion) (*nameAnswer, error) {
-	q.Epoch = r.table.position().Epoch
-	a, err := Ask[nameAnswer](ctx, r.opt.Peers, r.opt.Home, path, q, r.opt.AskTimeout)
+	q.Epoch = r.epoch()
+	to := r.Home()
+	a, err := Ask[nameAnswer](ctx, r.opt.Peers, to, path, q, r.opt.AskTimeout)
 	if err != nil {
 		return nil, err
 	}
 	if a.Epoch < q.Epoch {
-		return nil, &unreachableError{r.opt.Home, fmt.Errorf("%w: home is of epoch %d, the realm of %d", ErrStale, a.Epoch, q.Epoch)}
+		return nil, &unreachableError{to, fmt.Errorf("%w: home is of epoch %d, the realm of %d", ErrStale, a.Epoch, q.Epoch)}
 	}
 	if a.Held {
 		n, err := decodeName(a.Row)
@@ -95,8 +96,8 @@ func (r *Realm) askHome(ctx context.Context, path string, q nameQuestion) (*name
 }
 
 func (r *Realm) claim(ctx context.Context, name string, uid s3.UID, owner string) error {
-	if r.home != nil {
-		_, err := r.home.claim(ctx, r.opt.Region, name, uid, owner)
+	if h := r.homeHere(); h != nil {
+		_, err := h.claim(ctx, r.opt.Region, name, uid, owner)
 		return err
 	}
 	_, err := r.askHome(ctx, pathClaim, nameQuestion{Name: name, UID: uid, Owner: owner})
@@ -104,8 +105,8 @@ func (r *Realm) claim(ctx context.Context, name string, uid s3.UID, owner string
 }
 
 func (r *Realm) confirm(ctx context.Context, name string, uid s3.UID) error {
-	if r.home != nil {
-		_, err := r.home.confirm(ctx, r.opt.Region, name, uid)
+	if h := r.homeHere(); h != nil {
+		_, err := h.confirm(ctx, r.opt.Region, name, uid)
 		return err
 	}
 	_, err := r.askHome(ctx, pathConfirm, nameQuestion{Name: name, UID: uid})
@@ -113,8 +114,8 @@ func (r *Realm) confirm(ctx context.Context, name string, uid s3.UID) error {
 }
 
 func (r *Realm) release(ctx context.Context, name string, uid s3.UID) error {
-	if r.home != nil {
-		_, err := r.home.release(ctx, r.opt.Region, name, uid)
+	if h := r.homeHere(); h != nil {
+		_, err := h.release(ctx, r.opt.Region, name, uid)
 		return err
 	}
 	_, err := r.askHome(ctx, pathRelease, nameQuestion{Name: name, UID: uid})

@@ -23,6 +23,8 @@ const (
 	pathConfirm = "/realm/v1/confirm"
 	pathRelease = "/realm/v1/release"
 	pathBucket  = "/realm/v1/bucket"
+	pathRow     = "/realm/v1/row"
+	pathRows    = "/realm/v1/rows"
 )
 
 // messageMax bounds a message in bytes: a page of the tables and room to spare.
@@ -81,35 +83,51 @@ type bucketAnswer struct {
 // Mount puts the realm's paths on the region's peer door.
 func (r *Realm) Mount(m *PeerMux) {
 	Answer(m, pathBucket, r.answerBucket)
+	Answer(m, pathRow, func(_ context.Context, _ string, q rowQuestion) (*rowAnswer, error) {
+		if _, err := r.asHome(q.Epoch); err != nil {
+			return nil, err
+		}
+		view := r.table.view.Load()
+		row, _ := view.rows.get(q.Key)
+		return &rowAnswer{Epoch: view.pos.Epoch, Row: row}, nil
+	})
+	Answer(m, pathRows, func(ctx context.Context, _ string, q rowsQuestion) (*rowsAnswer, error) {
+		h, err := r.asHome(q.Epoch)
+		if err != nil {
+			return nil, err
+		}
+		return h.commitRows(ctx, &q)
+	})
 	Answer(m, pathFeed, func(ctx context.Context, from string, q feedQuestion) (*feedAnswer, error) {
-		if r.home == nil {
+		h := r.homeHere()
+		if h == nil {
 			return nil, errNotHome
 		}
 		wait := min(time.Duration(q.WaitMS)*time.Millisecond, 30*time.Second)
-		return r.home.poll(ctx, from, q.History, Position{q.Epoch, q.Seq}, wait, r.closed)
+		return h.poll(ctx, from, q.History, Position{q.Epoch, q.Seq}, wait, r.closed)
 	})
 	Answer(m, pathTable, func(ctx context.Context, _ string, q tableQuestion) (*tableAnswer, error) {
-		if r.home == nil {
+		if !r.IsHome() {
 			return nil, errNotHome
 		}
 		hd := r.table.headNow()
 		rows, more, err := r.table.scan(ctx, q.Kind, q.Key, feedPage)
 		return &tableAnswer{History: hd.history, Epoch: hd.pos.Epoch, Seq: hd.pos.Seq, Rows: rows, More: more}, err
 	})
-	Answer(m, pathName, r.names(func(ctx context.Context, _ string, q nameQuestion) (Position, error) {
+	Answer(m, pathName, r.names(func(ctx context.Context, _ *home, _ string, q nameQuestion) (Position, error) {
 		if n, ok := r.table.name(q.Name); ok {
 			return r.table.position(), &heldError{*n}
 		}
 		return r.table.position(), nil
 	}))
-	Answer(m, pathClaim, r.names(func(ctx context.Context, from string, q nameQuestion) (Position, error) {
-		return r.home.claim(ctx, from, q.Name, q.UID, q.Owner)
+	Answer(m, pathClaim, r.names(func(ctx context.Context, h *home, from string, q nameQuestion) (Position, error) {
+		return h.claim(ctx, from, q.Name, q.UID, q.Owner)
 	}))
-	Answer(m, pathConfirm, r.names(func(ctx context.Context, from string, q nameQuestion) (Position, error) {
-		return r.home.confirm(ctx, from, q.Name, q.UID)
+	Answer(m, pathConfirm, r.names(func(ctx context.Context, h *home, from string, q nameQuestion) (Position, error) {
+		return h.confirm(ctx, from, q.Name, q.UID)
 	}))
-	Answer(m, pathRelease, r.names(func(ctx context.Context, from string, q nameQuestion) (Position, error) {
-		return r.home.release(ctx, from, q.Name, q.UID)
+	Answer(m, pathRelease, r.names(func(ctx context.Context, h *home, from string, q nameQuestion) (Position, error) {
+		return h.release(ctx, from, q.Name, q.UID)
 	}))
 }
 
@@ -117,18 +135,16 @@ var errNotHome = errors.New("realm: this region is not home")
 
 // names wraps a question about a name that only home answers, and refuses a
 // home that the realm has left behind.
-func (r *Realm) names(f func(context.Context, string, nameQuestion) (Position, error)) func(context.Context, string, nameQuestion) (*nameAnswer, error) {
+func (r *Realm) names(f func(context.Context, *home, string, nameQuestion) (Position, error)) func(context.Context, string, nameQuestion) (*nameAnswer, error) {
 	return func(ctx context.Context, from string, q nameQuestion) (*nameAnswer, error) {
-		if r.home == nil {
-			return nil, errNotHome
+		h, err := r.asHome(q.Epoch)
+		if err != nil {
+			return nil, err
 		}
 		if q.Name == "" || len(q.Name) > 255 || len(q.UID) > 64 || len(q.Owner) > 64 {
 			return nil, errors.New("realm: not a question about a name")
 		}
-		if now := r.table.position().Epoch; q.Epoch > now {
-			return nil, fmt.Errorf("%w: this home is of epoch %d, the realm of %d", ErrStale, now, q.Epoch)
-		}
-		pos, err := f(ctx, from, q)
+		pos, err := f(ctx, h, from, q)
 		if err != nil {
 			pos = r.table.position()
 		}
@@ -146,9 +162,22 @@ func (r *Realm) names(f func(context.Context, string, nameQuestion) (Position, e
 	}
 }
 
+// asHome gives home, if it is here, for a question of a region that knows of an
+// epoch.
+func (r *Realm) asHome(epoch uint64) (*home, error) {
+	h := r.homeHere()
+	if h == nil {
+		return nil, errNotHome
+	}
+	if now := r.table.position().Epoch; epoch > now {
+		return nil, fmt.Errorf("%w: this home is of epoch %d, the realm of %d", ErrStale, now, epoch)
+	}
+	return h, nil
+}
+
 // answerBucket tells home what became of a claim.
 func (r *Realm) answerBucket(ctx context.Context, from string, q nameQuestion) (*bucketAnswer, error) {
-	if from != r.opt.Home {
+	if from != r.Home() {
 		return nil, fmt.Errorf("realm: %s is not home", from)
 	}
 	return r.lookHere(ctx, q.Name)

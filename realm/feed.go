@@ -18,10 +18,17 @@ const feedMax = 4096
 // feedPage is how many entries or rows travel at once.
 const feedPage = 500
 
+// pageRoom is how many bytes of keys and rows travel at once; what was one
+// commit at home may exceed it.
+const pageRoom = 2 << 20
+
 const (
 	fieldEntryKind = 1
 	fieldEntryKey  = 2
 	fieldEntryRow  = 3
+
+	fieldEntryMore    = 4
+	fieldEntryRequest = 5
 )
 
 // encodeEntry gives an entry's value; its sequence is in its key.
@@ -33,7 +40,10 @@ func encodeEntry(e entry) []byte {
 		b = protowire.AppendTag(b, fieldEntryRow, protowire.BytesType)
 		b = protowire.AppendBytes(b, e.Row)
 	}
-	return b
+	if e.More {
+		b = appendUint(b, fieldEntryMore, 1)
+	}
+	return appendString(b, fieldEntryRequest, e.Request)
 }
 
 func decodeEntry(seq uint64, b []byte) (entry, error) {
@@ -49,15 +59,19 @@ func decodeEntry(seq uint64, b []byte) (entry, error) {
 			if e.Row == nil {
 				e.Row = []byte{}
 			}
+		case fieldEntryMore:
+			e.More = u != 0
+		case fieldEntryRequest:
+			e.Request = string(s)
 		}
 		return true, nil
 	})
 	return e, err
 }
 
-// entriesAfter reads the feed behind a position of its own epoch, at most
-// feedPage entries, and waits until they are durable: nothing is told that a
-// crash could take back.
+// entriesAfter reads the feed behind a position of its own epoch: as much as a
+// message holds, and whole commits. It waits until they are durable: nothing is
+// told that a crash could take back.
 func (t *table) entriesAfter(ctx context.Context, p Position) ([]entry, error) {
 	snap, err := t.kv.Snapshot(ctx)
 	if err != nil {
@@ -69,6 +83,7 @@ func (t *table) entriesAfter(ctx context.Context, p Position) ([]entry, error) {
 		High: feedKey(Position{p.Epoch + 1, 0}),
 	}
 	var list []entry
+	size := 0
 	for row, err := range snap.Scan(span) {
 		if err != nil {
 			return nil, err
@@ -81,7 +96,8 @@ func (t *table) entriesAfter(ctx context.Context, p Position) ([]entry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("feed entry %d: %w", seq, err)
 		}
-		if list = append(list, e); len(list) == feedPage {
+		list, size = append(list, e), size+e.size()
+		if (len(list) >= feedPage || size >= pageRoom) && !e.More {
 			break
 		}
 	}

@@ -11,38 +11,42 @@ import (
 // applies it. At home it does nothing. It is a Step: it tells when to be called
 // again, and after an error wants to be called again soon.
 func (r *Realm) FollowStep(ctx context.Context) (again time.Time, err error) {
-	if r.home != nil {
+	if r.IsHome() {
 		return time.Time{}, nil
 	}
-	hd := r.table.headNow()
-	wait := max(r.opt.PollWait, 0)
-	q := feedQuestion{History: hd.history, Epoch: hd.pos.Epoch, Seq: hd.pos.Seq, WaitMS: wait.Milliseconds()}
-	a, err := Ask[feedAnswer](ctx, r.opt.Peers, r.opt.Home, pathFeed, q, wait+r.opt.AskTimeout)
-	if err != nil {
+	more, err := r.pull(ctx, max(r.opt.PollWait, 0))
+	r.hear(err)
+	if err != nil || r.opt.PollWait < 0 && !more {
 		return time.Time{}, err
+	}
+	return time.Unix(1, 0), nil
+}
+
+// pull asks home once for what is new, letting it wait for that, and applies
+// it. It tells whether there was something.
+func (r *Realm) pull(ctx context.Context, wait time.Duration) (more bool, err error) {
+	hd := r.table.headNow()
+	q := feedQuestion{History: hd.history, Epoch: hd.pos.Epoch, Seq: hd.pos.Seq, WaitMS: wait.Milliseconds()}
+	a, err := Ask[feedAnswer](ctx, r.opt.Peers, r.Home(), pathFeed, q, wait+r.opt.AskTimeout)
+	if err != nil {
+		return false, err
 	}
 	switch {
 	case a.Account != r.opt.Account:
-		return time.Time{}, fmt.Errorf("%w: home's account is %s, this region's %s", ErrStale, a.Account, r.opt.Account)
+		return false, fmt.Errorf("%w: home's account is %s, this region's %s", ErrStale, a.Account, r.opt.Account)
 	case hd.history != "" && a.History != hd.history:
-		return time.Time{}, fmt.Errorf("%w: home's have the history %s, this region's %s; has home lost its data?", ErrStale, a.History, hd.history)
+		return false, fmt.Errorf("%w: home's have the history %s, this region's %s; has home lost its data?", ErrStale, a.History, hd.history)
 	case a.Epoch < hd.pos.Epoch:
-		return time.Time{}, fmt.Errorf("%w: home is of epoch %d, this region has seen %d", ErrStale, a.Epoch, hd.pos.Epoch)
+		return false, fmt.Errorf("%w: home is of epoch %d, this region has seen %d", ErrStale, a.Epoch, hd.pos.Epoch)
 	case a.Epoch == hd.pos.Epoch && a.Seq < hd.pos.Seq:
-		return time.Time{}, fmt.Errorf("%w: home is at %d of epoch %d, this region at %d; has home lost its data?", ErrStale, a.Seq, a.Epoch, hd.pos.Seq)
+		return false, fmt.Errorf("%w: home is at %d of epoch %d, this region at %d; has home lost its data?", ErrStale, a.Seq, a.Epoch, hd.pos.Seq)
 	}
 	if a.Reset {
-		err = r.copyTables(ctx)
+		err = r.copyTables(ctx, hd.pos)
 	} else {
 		err = r.applyEntries(ctx, a.Entries)
 	}
-	if err != nil {
-		return time.Time{}, err
-	}
-	if r.opt.PollWait < 0 && len(a.Entries) == 0 && !a.Reset {
-		return time.Time{}, nil
-	}
-	return time.Unix(1, 0), nil
+	return len(a.Entries) > 0 || a.Reset, err
 }
 
 func (r *Realm) applyEntries(ctx context.Context, entries []entry) error {
@@ -64,18 +68,28 @@ func (r *Realm) applyEntries(ctx context.Context, entries []entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	hd.pos.Seq = entries[len(entries)-1].Seq
-	return r.table.apply(ctx, entries, hd, false)
+	for _, run := range commits(entries) {
+		hd.pos.Seq = run[len(run)-1].Seq
+		if err := r.table.apply(ctx, run, hd, false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // copyTables replaces this region's copy, page by page. The position is that
 // of the first page: what changed meanwhile comes again in the feed. Until the
 // last page the old position stands, so that a crash begins anew.
-func (r *Realm) copyTables(ctx context.Context) error {
+func (r *Realm) copyTables(ctx context.Context, was Position) error {
+	r.copying.Lock()
+	defer r.copying.Unlock()
+	if r.table.position() != was {
+		return nil // another copy was made meanwhile
+	}
 	var start *tableAnswer
 	q := tableQuestion{}
 	for {
-		a, err := Ask[tableAnswer](ctx, r.opt.Peers, r.opt.Home, pathTable, q, r.opt.AskTimeout)
+		a, err := Ask[tableAnswer](ctx, r.opt.Peers, r.Home(), pathTable, q, r.opt.AskTimeout)
 		if err != nil {
 			return err
 		}
@@ -140,11 +154,11 @@ func (r *Realm) applyPage(ctx context.Context, q tableQuestion, a, start *tableA
 		}
 		kind, key = rows[len(rows)-1].Kind, rows[len(rows)-1].Key
 	}
-	for len(entries) > feedPage {
-		if err := t.apply(ctx, entries[:feedPage], t.headNow(), false); err != nil {
+	for runs := commits(entries); len(runs) > 1; runs = runs[1:] {
+		if err := t.apply(ctx, runs[0], t.headNow(), false); err != nil {
 			return err
 		}
-		entries = entries[feedPage:]
+		entries = entries[len(runs[0]):]
 	}
 	hd := t.headNow()
 	if !a.More {

@@ -46,6 +46,12 @@ type change struct {
 // update lets decide look at the tables as they are and commits what it wants
 // changed, with entries of the feed. It gives the position behind them.
 func (h *home) update(ctx context.Context, decide func() ([]change, error)) (Position, error) {
+	return h.updateFor(ctx, "", decide)
+}
+
+// updateFor is update for a request that has an ID, which is kept with its
+// entries.
+func (h *home) updateFor(ctx context.Context, request string, decide func() ([]change, error)) (Position, error) {
 	h.t.commit.Lock()
 	defer h.t.commit.Unlock()
 	changes, err := decide()
@@ -61,7 +67,10 @@ func (h *home) update(ctx context.Context, decide func() ([]change, error)) (Pos
 	entries := make([]entry, len(changes))
 	for i, c := range changes {
 		hd.pos.Seq++
-		entries[i] = entry{Seq: hd.pos.Seq, Kind: c.kind, Key: c.key, Row: c.row}
+		entries[i] = entry{Seq: hd.pos.Seq, Kind: c.kind, Key: c.key, Row: c.row, More: i < len(changes)-1}
+	}
+	if len(entries) > 0 {
+		entries[len(entries)-1].Request = request
 	}
 	if hd.pos.Seq >= feedMax {
 		hd.oldest = max(hd.oldest, hd.pos.Seq-feedMax+1)

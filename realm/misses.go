@@ -4,12 +4,10 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/farhold/farhold/store"
 )
 
-// Bounds of asking home about names that this region's copy does not have. A
-// client can invent names, so what that costs is limited.
+// Bounds of asking home about names and rows that this region's copy does not
+// have. A client can invent them, so what that costs is limited.
 const (
 	missFor    = time.Second // how long "there is none" is believed
 	missesMax  = 4096        // names remembered
@@ -18,65 +16,65 @@ const (
 )
 
 // misses remembers which names home does not have, and asks about one name
-// once however many want to know.
-type misses struct {
+// once however many want to know. T is what home says of a name that it has.
+type misses[T any] struct {
 	mu     sync.Mutex
 	none   map[string]time.Time
-	asking map[string]*question
+	asking map[string]*question[T]
 	down   time.Time // when home could not be asked last
 	why    error
 }
 
-type question struct {
-	done  chan struct{}
-	place store.Place
-	ok    bool
-	err   error
+type question[T any] struct {
+	done   chan struct{}
+	answer T
+	ok     bool
+	err    error
 }
 
 // ask gives what home says about a name; f asks it.
-func (m *misses) ask(ctx context.Context, name string, f func(context.Context) (store.Place, bool, error)) (store.Place, bool, error) {
+func (m *misses[T]) ask(ctx context.Context, name string, f func(context.Context) (T, bool, error)) (answer T, ok bool, err error) {
 	m.mu.Lock()
 	if at, ok := m.none[name]; ok && time.Since(at) < missFor {
 		m.mu.Unlock()
-		return store.Place{}, false, nil
+		return answer, false, nil
 	}
 	if !m.down.IsZero() && time.Since(m.down) < downPeriod {
 		err := m.why
 		m.mu.Unlock()
-		return store.Place{}, false, err
+		return answer, false, err
 	}
-	q, ok := m.asking[name]
-	if !ok {
+	q, asking := m.asking[name]
+	if !asking {
 		if len(m.asking) >= askingMax {
 			m.mu.Unlock()
-			return store.Place{}, false, ErrUnavailable
+			return answer, false, ErrUnavailable
 		}
 		if m.asking == nil {
-			m.asking = map[string]*question{}
+			m.asking = map[string]*question[T]{}
 		}
-		q = &question{done: make(chan struct{})}
+		q = &question[T]{done: make(chan struct{})}
 		m.asking[name] = q
 		m.mu.Unlock()
 		// The question outlives the one who put it first: others wait for it.
-		q.place, q.ok, q.err = f(context.WithoutCancel(ctx))
+		q.answer, q.ok, q.err = f(context.WithoutCancel(ctx))
 		m.mu.Lock()
 		delete(m.asking, name)
 		m.note(name, q)
 		m.mu.Unlock()
 		close(q.done)
-		return q.place, q.ok, q.err
+		return q.answer, q.ok, q.err
 	}
 	m.mu.Unlock()
 	select {
 	case <-q.done:
-		return q.place, q.ok, q.err
+		return q.answer, q.ok, q.err
 	case <-ctx.Done():
-		return store.Place{}, false, ctx.Err()
+		return answer, false, ctx.Err()
 	}
 }
 
-func (m *misses) note(name string, q *question) {
+func (m *misses[T]) note(name string, q *question[T]) {
 	switch {
 	case q.err != nil:
 		m.down, m.why = time.Now(), q.err
@@ -92,7 +90,7 @@ func (m *misses) note(name string, q *question) {
 }
 
 // forget drops what is remembered about a name.
-func (m *misses) forget(name string) {
+func (m *misses[T]) forget(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.none, name)

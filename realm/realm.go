@@ -5,7 +5,10 @@
 // row, the next entry of an ordered feed, and the head that counts it. Every
 // other region follows the feed over its peer door and keeps a copy of the
 // tables in its own kv, so that everything that exists goes on everywhere when
-// home is gone; only making buckets waits for home.
+// home is gone; only making buckets and changing services' rows waits for home.
+//
+// Services such as IAM keep rows of their own in the tables: see Row and
+// UpdateRows.
 //
 // A bucket is made in three steps, because its name lives at home and its data
 // where it is wanted: the name is claimed (pending, with a UID), the region
@@ -20,6 +23,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/farhold/farhold/arn"
@@ -93,14 +97,19 @@ type Options struct {
 type Realm struct {
 	opt   Options
 	table *table
-	home  *home // nil elsewhere
+	seat  atomic.Pointer[seat]
+	heard atomic.Int64 // when home answered the follower last, Unix ns; 0 after a failure
 
-	mu     sync.Mutex
-	local  Local
-	busy   map[string]s3.UID // names of buckets being made or deleted here now
-	owed   map[string]s3.UID // buckets deleted here whose names home still has
-	misses misses
-	closed chan struct{}
+	mu       sync.Mutex
+	local    Local
+	busy     map[string]s3.UID // names of buckets being made or deleted here now
+	owed     map[string]s3.UID // buckets deleted here whose names home still has
+	watchers []watcher
+	closed   chan struct{}
+
+	misses    misses[store.Place]
+	rowMisses misses[[]byte]
+	copying   sync.Mutex // held over a copy of the tables
 }
 
 // Open opens the realm's part of a region. Attach the store, mount the peer
@@ -127,11 +136,13 @@ func Open(ctx context.Context, o Options) (*Realm, error) {
 	if err := r.loadOwed(ctx); err != nil {
 		return nil, err
 	}
+	r.seat.Store(&seat{region: o.Home})
 	if o.Region == o.Home {
-		r.home = newHome(r.table, o)
-		if err := r.home.publish(ctx, o.Account, o.Regions); err != nil {
+		h := newHome(r.table, o)
+		if err := h.publish(ctx, o.Account, o.Regions); err != nil {
 			return nil, err
 		}
+		r.seat.Store(&seat{region: o.Home, home: h})
 	}
 	r.tellRegions()
 	return r, nil
@@ -210,12 +221,6 @@ func (r *Realm) Account() string { return r.opt.Account }
 // Region gives the name of this region.
 func (r *Realm) Region() string { return r.opt.Region }
 
-// Home gives the name of the home region.
-func (r *Realm) Home() string { return r.opt.Home }
-
-// IsHome tells whether this region is home.
-func (r *Realm) IsHome() bool { return r.home != nil }
-
 // Position gives how far this region's copy of the tables is.
 func (r *Realm) Position() Position { return r.table.position() }
 
@@ -229,7 +234,7 @@ func (r *Realm) Infos() []RegionInfo {
 		switch {
 		case at < 0:
 			list = append(list, i)
-		case i.Name == r.opt.Home && r.home == nil:
+		case i.Name == r.Home() && !r.IsHome():
 			list[at] = i
 		}
 	}
@@ -261,13 +266,14 @@ func (r *Realm) Endpoint(region string) string {
 // SetRegions publishes a changed list of regions. It does nothing in a region
 // that is not home: there the feed brings them.
 func (r *Realm) SetRegions(ctx context.Context, list []RegionInfo) error {
-	if r.home == nil {
+	h := r.homeHere()
+	if h == nil {
 		return nil
 	}
 	if err := CheckRegions(list); err != nil {
 		return err
 	}
-	return r.home.publish(ctx, r.opt.Account, list)
+	return h.publish(ctx, r.opt.Account, list)
 }
 
 // changed is told by the table what was applied to it.
@@ -277,6 +283,8 @@ func (r *Realm) changed(kind byte, key string) {
 		r.misses.forget(key)
 	case kindRegion:
 		r.tellRegions()
+	case kindService:
+		r.rowChanged(key)
 	}
 }
 

@@ -291,7 +291,7 @@ func TestLostAnswer(t *testing.T) {
 	c := newCluster(t, Options{})
 	west := c.regions["us-west-2"]
 	uid := s3.UID("0123456789abcdef")
-	if _, err := c.regions["us-east-1"].realm.home.claim(context.Background(), "us-west-2", "b", uid, account); err != nil {
+	if _, err := c.regions["us-east-1"].realm.homeHere().claim(context.Background(), "us-west-2", "b", uid, account); err != nil {
 		t.Fatal(err)
 	}
 	if err := west.create("b"); err != nil {

@@ -36,13 +36,13 @@ func (r *Realm) SweepStep(ctx context.Context) (again time.Time, err error) {
 		}
 		errs = append(errs, err)
 	}
-	if r.home != nil {
-		errs = append(errs, r.settleClaims(ctx))
+	if h := r.homeHere(); h != nil {
+		errs = append(errs, r.settleClaims(ctx, h))
 	}
 	return time.Now().Add(sweepEvery), errors.Join(errs...)
 }
 
-func (r *Realm) settleClaims(ctx context.Context) error {
+func (r *Realm) settleClaims(ctx context.Context, h *home) error {
 	claims := r.table.pending()
 	names := slices.Sorted(maps.Keys(claims))
 	var errs []error
@@ -70,9 +70,9 @@ func (r *Realm) settleClaims(ctx context.Context) error {
 		}
 		switch {
 		case a.Exists && a.UID == p.uid:
-			_, err = r.home.confirm(ctx, p.region, name, p.uid)
+			_, err = h.confirm(ctx, p.region, name, p.uid)
 		case !a.Busy && r.opt.Now().Sub(c.claimed) > r.opt.Grace:
-			_, err = r.home.release(ctx, p.region, name, p.uid)
+			_, err = h.release(ctx, p.region, name, p.uid)
 		}
 		errs = append(errs, err)
 	}

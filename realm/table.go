@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/farhold/farhold/kv"
 )
@@ -17,6 +18,7 @@ import (
 //
 //	~realm/head                    history, epoch, sequence
 //	~realm/t/KIND/KEY              a row of the tables
+//	~realm/home                    where home is, once it has moved
 //	~realm/f/EPOCH SEQUENCE        an entry of the feed (8 bytes each, big endian); at home
 //	~realm/o/NAME                  the UID of a bucket deleted here whose name home still has
 const Prefix = "~realm/"
@@ -26,6 +28,7 @@ const (
 	kindAccount = 'a'
 	kindName    = 'n'
 	kindRegion  = 'r'
+	kindService = 's'
 )
 
 var headKey = []byte(Prefix + "head")
@@ -45,6 +48,48 @@ type entry struct {
 	Kind byte   `json:"kind"`
 	Key  string `json:"key"`
 	Row  []byte `json:"row,omitempty"` // nil: gone
+	// More says that the next entry belongs to the same commit: they take
+	// effect together everywhere.
+	More bool `json:"more,omitempty"`
+	// Request is, in the last entry of a commit that a region asked for, the ID
+	// of what it asked.
+	Request string `json:"request,omitempty"`
+}
+
+func (e *entry) size() int { return len(e.Key) + len(e.Row) + len(e.Request) + entryRoom }
+
+// entryRoom is what an entry needs besides its key and its row, in bytes.
+const entryRoom = 64
+
+// commitRoom bounds what one commit of a copy holds, in bytes.
+const commitRoom = kv.CommitMax - 64<<10
+
+// commits cuts entries into runs that fit one commit of kv each, and never
+// through what was one commit at home.
+func commits(entries []entry) [][]entry {
+	var runs [][]entry
+	begin, size := 0, 0 // of the run
+	group, room := 0, 0 // of the commit at home that is being read
+	for i := range entries {
+		room += entries[i].size()
+		if entries[i].More && i < len(entries)-1 {
+			continue
+		}
+		if group > begin && (size+room > commitRoom || i+1-begin > feedPage+txRowsMax) {
+			runs, begin, size = append(runs, entries[begin:group]), group, 0
+		}
+		group, size, room = i+1, size+room, 0
+	}
+	if begin < len(entries) {
+		runs = append(runs, entries[begin:])
+	}
+	return runs
+}
+
+// rowView is services' rows as they are at one position.
+type rowView struct {
+	rows rowTree
+	pos  Position
 }
 
 // table is a region's copy of the tables, durable in kv and whole in memory:
@@ -61,10 +106,16 @@ type table struct {
 	head  head
 	names map[string]*nameRow
 	regs  map[string]RegionInfo
+
+	// view is read without a lock, with each request.
+	view     atomic.Pointer[rowView]
+	requests requestLog
 }
 
 func newTable(s kv.Store, changed func(byte, string)) *table {
-	return &table{kv: s, changed: changed, names: map[string]*nameRow{}, regs: map[string]RegionInfo{}}
+	t := &table{kv: s, changed: changed, names: map[string]*nameRow{}, regs: map[string]RegionInfo{}}
+	t.view.Store(&rowView{rows: newRowTree()})
+	return t
 }
 
 // load reads everything from kv.
@@ -82,7 +133,7 @@ func (t *table) load(ctx context.Context) error {
 	} else if !errors.Is(err, kv.ErrNotFound) {
 		return err
 	}
-	names, regs := map[string]*nameRow{}, map[string]RegionInfo{}
+	names, regs, services := map[string]*nameRow{}, map[string]RegionInfo{}, newRowTree()
 	rows := Prefix + "t/"
 	for p, err := range snap.Scan(kv.Prefix([]byte(rows))) {
 		if err != nil {
@@ -105,14 +156,37 @@ func (t *table) load(ctx context.Context) error {
 				return fmt.Errorf("region %s: %w", key, err)
 			}
 			regs[key] = i
+		case kindService:
+			services = services.with(key, slices.Clone(p.Value))
 		}
+	}
+	if err := t.loadRequests(snap, h.pos.Epoch); err != nil {
+		return err
 	}
 	if err := snap.Settled(ctx); err != nil {
 		return err
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.head, t.names, t.regs = h, names, regs
+	was := t.view.Swap(&rowView{services, h.pos})
+	t.mu.Unlock()
+	was.rows.differences(services, func(key string) { t.changed(kindService, key) })
+	return nil
+}
+
+// loadRequests reads which requests the feed's entries were asked for by.
+func (t *table) loadRequests(snap kv.Snapshot, epoch uint64) error {
+	for p, err := range snap.Scan(kv.Span{Low: feedKey(Position{epoch, 0}), High: feedKey(Position{epoch + 1, 0})}) {
+		if err != nil {
+			return err
+		}
+		seq := binary.BigEndian.Uint64(p.Key[len(p.Key)-8:])
+		e, err := decodeEntry(seq, p.Value)
+		if err != nil {
+			return fmt.Errorf("feed entry %d: %w", seq, err)
+		}
+		t.requests.note(e.Request, Position{epoch, seq})
+	}
 	return nil
 }
 
@@ -176,8 +250,14 @@ func (t *table) apply(ctx context.Context, entries []entry, h head, feed bool) e
 	}
 	t.mu.Lock()
 	t.head = h
+	services := t.view.Load().rows
 	for i, e := range entries {
+		t.requests.note(e.Request, Position{h.pos.Epoch, e.Seq})
 		switch {
+		case e.Kind == kindService && e.Row == nil:
+			services = services.without(e.Key)
+		case e.Kind == kindService:
+			services = services.with(e.Key, e.Row)
 		case e.Kind == kindName && e.Row == nil:
 			delete(t.names, e.Key)
 		case e.Kind == kindName:
@@ -188,6 +268,7 @@ func (t *table) apply(ctx context.Context, entries []entry, h head, feed bool) e
 			t.regs[e.Key] = decoded[i].(RegionInfo)
 		}
 	}
+	t.view.Store(&rowView{services, h.pos})
 	t.mu.Unlock()
 	for _, e := range entries {
 		t.changed(e.Kind, e.Key)
@@ -263,7 +344,8 @@ func (t *table) regions() []RegionInfo {
 }
 
 // scan yields rows of the tables from kv, in order of kind and key, behind the
-// given one, at most limit; it waits until they are durable.
+// given one, at most limit and no more than a message holds; it waits until
+// they are durable.
 func (t *table) scan(ctx context.Context, kind byte, key string, limit int) (rows []entry, more bool, err error) {
 	snap, err := t.kv.Snapshot(ctx)
 	if err != nil {
@@ -274,11 +356,12 @@ func (t *table) scan(ctx context.Context, kind byte, key string, limit int) (row
 	if kind != 0 {
 		span.Low = append(rowKey(kind, key), 0)
 	}
+	size := 0
 	for p, err := range snap.Scan(span) {
 		if err != nil {
 			return nil, false, err
 		}
-		if len(rows) == limit {
+		if size += len(p.Key) + len(p.Value); len(rows) == limit || size > pageRoom && len(rows) > 0 {
 			more = true
 			break
 		}
