@@ -213,3 +213,13 @@ func (r *realm) read(name string) []byte {
 	}
 	return b
 }
+
+// leaveOut skips a test for want of something that is not a command.
+func leaveOut(t *testing.T, what string) {
+	t.Helper()
+	absent.add(fmt.Sprintf("%s (%s)", strings.TrimPrefix(t.Name(), "Test"), what))
+	if required() {
+		t.Fatalf("needed: %s", what)
+	}
+	t.Skipf("not run for want of %s", what)
+}

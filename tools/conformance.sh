@@ -14,11 +14,19 @@ if [ "$mode" != optional ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/nul
 			{ apt-get update && apt-get install -y --no-install-recommends $tool; } || true
 	done
 fi
+# Terraform's AWS provider comes from a folder, so that nothing is fetched.
+if [ -z "${FARHOLD_TERRAFORM_MIRROR:-}" ]; then
+	FARHOLD_TERRAFORM_MIRROR=$(find /opt /usr/local /usr/share "${HOME:-/root}" -maxdepth 4 -type d -path '*registry.terraform.io/hashicorp' 2>/dev/null | head -1)
+	FARHOLD_TERRAFORM_MIRROR=${FARHOLD_TERRAFORM_MIRROR%/registry.terraform.io/hashicorp}
+fi
+export FARHOLD_TERRAFORM_MIRROR
 missing=()
 aws --version >/dev/null 2>&1 || missing+=("AWS CLI (https://aws.amazon.com/cli)")
 python3 -c 'import boto3' >/dev/null 2>&1 || missing+=("boto3 (pip install boto3)")
 rclone version >/dev/null 2>&1 || missing+=("rclone (apt-get install rclone)")
 restic version >/dev/null 2>&1 || missing+=("restic (apt-get install restic)")
+terraform version >/dev/null 2>&1 || missing+=("Terraform (https://developer.hashicorp.com/terraform)")
+[ -n "$FARHOLD_TERRAFORM_MIRROR" ] || missing+=("a mirror of Terraform's AWS provider (FARHOLD_TERRAFORM_MIRROR)")
 if [ "$mode" != optional ]; then
 	if [ ${#missing[@]} -gt 0 ]; then
 		printf 'make conformance needs %s\n' "${missing[@]}" >&2

@@ -1,0 +1,21 @@
+package conformance
+
+import (
+	_ "embed"
+	"testing"
+)
+
+//go:embed recipe.sh
+var recipe []byte
+
+// TestRecipe runs the replication recipe with the AWS CLI over TLS: keys, role,
+// policies, rules, data, checks on both destinations, and the clean-up.
+func TestRecipe(t *testing.T) {
+	t.Parallel()
+	bash := need(t, "bash", "--version")
+	aws := need(t, "aws", "--version")
+	r := start(t, true)
+	r.env = append(r.env, "AWS="+aws)
+	r.write("recipe.sh", recipe)
+	t.Log(r.run(bash, "recipe.sh"))
+}
