@@ -18,6 +18,7 @@ const (
 	EnvRootAccessKey = "FARHOLD_ROOT_ACCESS_KEY"
 	EnvRootSecretKey = "FARHOLD_ROOT_SECRET_KEY"
 	EnvRegionKey     = "FARHOLD_REGION_KEY"
+	EnvRealmKey      = "FARHOLD_REALM_KEY"
 	EnvMetricsToken  = "FARHOLD_METRICS_TOKEN"
 )
 
@@ -32,7 +33,10 @@ type Region struct {
 	Root   Credentials
 	// RegionKey is the region's master key as seal.ParseRegionKey reads it;
 	// empty keeps one in the data folder.
-	RegionKey    string
+	RegionKey string
+	// RealmKey is the realm's keys as realm.ParseKeys reads them. All regions
+	// of a realm have the same.
+	RealmKey     string
 	MetricsToken string // bearer token for /-/metrics off loopback; empty refuses
 	Strict       bool   // AWS's letter where Farhold is more lenient
 	Limits       Limits
@@ -133,6 +137,9 @@ func (r *Region) Check() error {
 	}
 	if err := r.Root.Check(); err != nil {
 		return err
+	}
+	if _, err := realm.ParseKeys(r.RealmKey); err != nil {
+		return fmt.Errorf("config: region %s: %w", r.Region, err)
 	}
 	for _, l := range r.Listen {
 		if err := l.Check(); err != nil {

@@ -66,6 +66,19 @@ func (l Layout) Dev(regions []string, now time.Time) (*Realm, error) {
 	return r, nil
 }
 
+// DevRealmKey gives the realm's keys: those of the environment, or those in the
+// folder, or a new one, which is kept there. All regions of farhold dev run in
+// one process, which hands them over.
+func (l Layout) DevRealmKey(r *Realm, getenv func(string) string) (string, error) {
+	if k := getenv(EnvRealmKey); k != "" {
+		return k, nil
+	}
+	if _, err := l.EnsureRealmKey(r); err != nil {
+		return "", err
+	}
+	return readSecret(l.at(FileRealmKey))
+}
+
 // SaveDev keeps the realm that Dev gave.
 func (l Layout) SaveDev(r *Realm) error {
 	return WriteYAML(l.at(FileRealm), "The realm of farhold dev.", r.Lines(), 0o644)

@@ -2,9 +2,11 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +24,7 @@ type RegionFile struct {
 	Realm            string     `yaml:"realm"`                        // a realm file
 	RootCredentials  string     `yaml:"root-credentials,omitempty"`   // a credentials file
 	RegionKeyFile    string     `yaml:"region-key-file,omitempty"`    // as FARHOLD_REGION_KEY
+	RealmKeyFile     string     `yaml:"realm-key-file,omitempty"`     // as FARHOLD_REALM_KEY; empty: realm.key beside this file
 	MetricsTokenFile string     `yaml:"metrics-token-file,omitempty"` // the token alone
 	Listen           []Listener `yaml:"listen"`
 	Peer             Peer       `yaml:"peer"`
@@ -89,6 +92,9 @@ func LoadRegion(file string, getenv func(string) string) (*Region, error) {
 			return nil, err
 		}
 	}
+	if r.RealmKey, err = realmKey(at(cmp.Or(f.RealmKeyFile, FileRealmKey)), getenv); err != nil {
+		return nil, err
+	}
 	if r.MetricsToken = getenv(EnvMetricsToken); r.MetricsToken == "" && f.MetricsTokenFile != "" {
 		if r.MetricsToken, err = readSecret(at(f.MetricsTokenFile)); err != nil {
 			return nil, err
@@ -110,6 +116,19 @@ func rootCredentials(file string, getenv func(string) string) (Credentials, erro
 		return c, fmt.Errorf("config: no root credentials: set %s and %s, or name a file of them", EnvRootAccessKey, EnvRootSecretKey)
 	}
 	return LoadCredentials(file)
+}
+
+// realmKey takes the realm's keys from the environment or else from a file.
+func realmKey(file string, getenv func(string) string) (string, error) {
+	if k := getenv(EnvRealmKey); k != "" {
+		return k, nil
+	}
+	k, err := readSecret(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%s: there is no realm key, with which the realm's regions seal what is secret: "+
+			"carry this file here from another region's folder; if the realm has none yet, farhold realm key makes one for all its regions", file)
+	}
+	return k, err
 }
 
 // RootFromEnv gives the root credentials that the environment holds, if it

@@ -22,25 +22,27 @@ import (
 //
 //	realm.yaml, root.yaml              the realm; its root credentials (0600)
 //	realm-ca.pem, realm-ca.key         who says which region is which (0600)
+//	realm.key                          with which regions seal what is secret in the tables (0600)
 //	ca.pem, ca.key                     who vouches for public doors with TLS (0600)
 //	REGION/farhold.yaml                what farhold serve reads
-//	REGION/realm.yaml, realm-ca.pem, peer.pem, peer.key, root.yaml, tls.pem, tls.key
+//	REGION/realm.yaml, realm-ca.pem, realm.key, peer.pem, peer.key, root.yaml, tls.pem, tls.key
 //	REGION/data                        made by farhold serve
 type Layout struct{ Dir string }
 
 // Names of files in a Layout.
 const (
-	FileRegion  = "farhold.yaml"
-	FileRealm   = "realm.yaml"
-	FileRoot    = "root.yaml"
-	FileRealmCA = "realm-ca.pem"
-	fileRealmCK = "realm-ca.key"
-	FileCA      = "ca.pem"
-	fileCAKey   = "ca.key"
-	FilePeer    = "peer.pem"
-	FilePeerKey = "peer.key"
-	FileTLS     = "tls.pem"
-	FileTLSKey  = "tls.key"
+	FileRegion   = "farhold.yaml"
+	FileRealm    = "realm.yaml"
+	FileRoot     = "root.yaml"
+	FileRealmCA  = "realm-ca.pem"
+	fileRealmCK  = "realm-ca.key"
+	FileRealmKey = "realm.key"
+	FileCA       = "ca.pem"
+	fileCAKey    = "ca.key"
+	FilePeer     = "peer.pem"
+	FilePeerKey  = "peer.key"
+	FileTLS      = "tls.pem"
+	FileTLSKey   = "tls.key"
 )
 
 // NewRegion describes a region that is added to a layout.
@@ -144,7 +146,7 @@ func (l Layout) add(r *Realm, n NewRegion, now time.Time) error {
 		return err
 	}
 	f := RegionFile{
-		Region: n.Name, Data: "data", Realm: FileRealm, RootCredentials: FileRoot,
+		Region: n.Name, Data: "data", Realm: FileRealm, RootCredentials: FileRoot, RealmKeyFile: FileRealmKey,
 		Listen: []Listener{{Address: n.Listen, InsecureHTTP: n.Insecure}},
 		Peer:   Peer{Listen: n.Peer, Cert: FilePeer, Key: FilePeerKey, CA: FileRealmCA},
 		Hosts:  n.Hosts,
@@ -162,6 +164,9 @@ func (l Layout) add(r *Realm, n NewRegion, now time.Time) error {
 		return err
 	}
 	r.Regions = append(r.Regions, n.info())
+	if _, err := l.EnsureRealmKey(r); err != nil {
+		return err
+	}
 	return l.writeRealm(r)
 }
 

@@ -26,6 +26,7 @@ type cluster struct {
 	cut     map[string]bool // "a>b": a can't reach b
 	regions map[string]*node
 	infos   []RegionInfo
+	keys    *Keyring
 }
 
 type node struct {
@@ -80,6 +81,7 @@ func newCluster(t *testing.T, opt Options) *cluster {
 	if c.opt.PollWait == 0 {
 		c.opt.PollWait, c.opt.ApplyWait = -1, -1
 	}
+	c.keys = testKeys(t, NewKey())
 	for _, name := range []string{"us-east-1", "us-west-2", "eu-west-1"} {
 		c.infos = append(c.infos, RegionInfo{Name: name, Endpoint: name + ".example:9000", Peer: name + ".example:9443"})
 	}
@@ -99,7 +101,7 @@ func newCluster(t *testing.T, opt Options) *cluster {
 func (n *node) open() {
 	o := n.c.opt
 	o.Region, o.Home, o.Account, o.Regions = n.name, "us-east-1", account, n.c.infos
-	o.KV, o.Peers = n.kv, &memDialer{n.c, n.name}
+	o.KV, o.Peers, o.Keys = n.kv, &memDialer{n.c, n.name}, n.c.keys
 	o.Now = func() time.Time { n.c.mu.Lock(); defer n.c.mu.Unlock(); return n.c.now }
 	r, err := Open(context.Background(), o)
 	if err != nil {

@@ -76,6 +76,7 @@ type Options struct {
 	KV      kv.Store         // this region's rows; the realm's begin with Prefix
 	Now     func() time.Time // this region's wall clock
 	Peers   Dialer           // may be nil in a realm of one region
+	Keys    Keys             // the realm's keys: what is secret in the tables is sealed with them
 	// OnRegions hears of the regions, at the start and whenever they change.
 	// It may be nil.
 	OnRegions func([]RegionInfo)
@@ -97,6 +98,7 @@ type Options struct {
 type Realm struct {
 	opt   Options
 	table *table
+	box   *Box // for secrets in rows
 	seat  atomic.Pointer[seat]
 	heard atomic.Int64 // when home answered the follower last, Unix ns; 0 after a failure
 
@@ -128,7 +130,10 @@ func Open(ctx context.Context, o Options) (*Realm, error) {
 	if !slices.ContainsFunc(o.Regions, func(i RegionInfo) bool { return i.Name == o.Home }) {
 		return nil, fmt.Errorf("realm: the home region %s is not one of the realm's", o.Home)
 	}
-	r := &Realm{opt: o, busy: map[string]s3.UID{}, owed: map[string]s3.UID{}, closed: make(chan struct{})}
+	if o.Keys == nil {
+		return nil, errors.New("realm: no realm key")
+	}
+	r := &Realm{opt: o, box: NewBox(o.Keys, "rows"), busy: map[string]s3.UID{}, owed: map[string]s3.UID{}, closed: make(chan struct{})}
 	r.table = newTable(o.KV, r.changed)
 	if err := r.table.load(ctx); err != nil {
 		return nil, err

@@ -122,6 +122,9 @@ func (proc *Process) dev(ctx context.Context, o DevOptions, layout config.Layout
 		proc.CAFile = filepath.Join(o.Data, config.FileCA)
 	}
 	base := config.Region{Limits: o.Limits, MetricsToken: o.Getenv(config.EnvMetricsToken), Root: root, RegionKey: o.Getenv(config.EnvRegionKey), Strict: o.Strict, Hosts: hosts}
+	if base.RealmKey, err = layout.DevRealmKey(r, o.Getenv); err != nil {
+		return err
+	}
 	fresh := newProcess(base, FrontOptions{Limits: o.Limits, Hosts: hosts, MetricsToken: base.MetricsToken, Meter: p.Meter})
 	proc.front, proc.drain, proc.Root, proc.Account = fresh.front, fresh.drain, root, r.Account
 	if err := proc.listen([]config.Listener{listener}, o.Limits, p.Log); err != nil {

@@ -153,13 +153,17 @@ func (r *Region) openRealm(ctx context.Context, p Parts) error {
 	if err != nil {
 		return err
 	}
+	keys, err := realm.ParseKeys(r.cfg.RealmKey)
+	if err != nil {
+		return err
+	}
 	r.clock = stamp.NewClock(r.cfg.Region, p.Now, nil)
 	r.peers = realm.NewPeers(id, nil)
 	r.onClose(func() error { r.peers.Close(); return nil })
 	r.replication = &shipping{r: r, links: map[string]*replication.Link{}}
 	r.realm, err = realm.Open(ctx, realm.Options{
 		Region: r.cfg.Region, Home: r.cfg.Realm.Home, Account: r.cfg.Realm.Account, Regions: r.cfg.Realm.Regions,
-		KV: r.kv, Now: r.clock.Now, Peers: r.peers,
+		KV: r.kv, Now: r.clock.Now, Peers: r.peers, Keys: keys,
 		OnRegions: func(list []realm.RegionInfo) {
 			r.peers.SetRegions(list)
 			r.replication.regions(list)
