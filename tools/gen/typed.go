@@ -45,7 +45,7 @@ func (t target) generateTyped(dir string) ([]File, error) {
 				}
 				e.done[name+suffix] = true
 				what := [...]string{"takes", "answers"}[i]
-				e.types = append(e.types, typeText{name + suffix, fmt.Sprintf("// %s%s is empty: %s %s nothing.\ntype %s%s struct{}\n", name, suffix, name, what, name, suffix)})
+				e.types = append(e.types, typeText{name + suffix, fmt.Sprintf("// %s%s is empty: %s %s nothing.\ntype %s%s struct {\n_ struct{} `unit:\"true\"`\n}\n", name, suffix, name, what, name, suffix)})
 				continue
 			}
 			if op.URI != "" {
@@ -318,6 +318,15 @@ func (e *typer) file() ([]byte, error) {
 		fmt.Fprintf(&b, "%q,\n", n)
 	}
 	b.WriteString("}\n}\n\n")
+	if e.svc.Ops[names[0]].URI != "" {
+		b.WriteString("// HTTP tells how an operation travels: the method, the path with its labels and\n// literal query, and the status of its answer. An unknown one has no method.\n" +
+			"func HTTP(op string) (method, uri string, status int) {\nswitch op {\n")
+		for _, n := range names {
+			op := e.svc.Ops[n]
+			fmt.Fprintf(&b, "case %q:\nreturn %q, %q, %d\n", n, op.Method, op.URI, op.Status)
+		}
+		b.WriteString("}\nreturn \"\", \"\", 0\n}\n\n")
+	}
 	for _, t := range e.types {
 		b.WriteString(t.text)
 		b.WriteByte('\n')

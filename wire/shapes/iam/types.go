@@ -236,7 +236,9 @@ type AddUserToGroupRequest struct {
 }
 
 // AddUserToGroupResponse is empty: AddUserToGroup answers nothing.
-type AddUserToGroupResponse struct{}
+type AddUserToGroupResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // AttachGroupPolicyRequest is the model's shape AttachGroupPolicyRequest.
 type AttachGroupPolicyRequest struct {
@@ -245,7 +247,9 @@ type AttachGroupPolicyRequest struct {
 }
 
 // AttachGroupPolicyResponse is empty: AttachGroupPolicy answers nothing.
-type AttachGroupPolicyResponse struct{}
+type AttachGroupPolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // AttachRolePolicyRequest is the model's shape AttachRolePolicyRequest.
 type AttachRolePolicyRequest struct {
@@ -254,7 +258,9 @@ type AttachRolePolicyRequest struct {
 }
 
 // AttachRolePolicyResponse is empty: AttachRolePolicy answers nothing.
-type AttachRolePolicyResponse struct{}
+type AttachRolePolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // AttachUserPolicyRequest is the model's shape AttachUserPolicyRequest.
 type AttachUserPolicyRequest struct {
@@ -263,7 +269,9 @@ type AttachUserPolicyRequest struct {
 }
 
 // AttachUserPolicyResponse is empty: AttachUserPolicy answers nothing.
-type AttachUserPolicyResponse struct{}
+type AttachUserPolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // AttachedPermissionsBoundary is the model's shape AttachedPermissionsBoundary.
 type AttachedPermissionsBoundary struct {
@@ -300,7 +308,9 @@ type CreateAccountAliasRequest struct {
 }
 
 // CreateAccountAliasResponse is empty: CreateAccountAlias answers nothing.
-type CreateAccountAliasResponse struct{}
+type CreateAccountAliasResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // CreateGroupRequest is the model's shape CreateGroupRequest.
 type CreateGroupRequest struct {
@@ -375,7 +385,9 @@ type DeleteAccessKeyRequest struct {
 }
 
 // DeleteAccessKeyResponse is empty: DeleteAccessKey answers nothing.
-type DeleteAccessKeyResponse struct{}
+type DeleteAccessKeyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // DeleteAccountAliasRequest is the model's shape DeleteAccountAliasRequest.
 type DeleteAccountAliasRequest struct {
@@ -383,7 +395,9 @@ type DeleteAccountAliasRequest struct {
 }
 
 // DeleteAccountAliasResponse is empty: DeleteAccountAlias answers nothing.
-type DeleteAccountAliasResponse struct{}
+type DeleteAccountAliasResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // DeleteGroupPolicyRequest is the model's shape DeleteGroupPolicyRequest.
 type DeleteGroupPolicyRequest struct {
@@ -392,7 +406,9 @@ type DeleteGroupPolicyRequest struct {
 }
 
 // DeleteGroupPolicyResponse is empty: DeleteGroupPolicy answers nothing.
-type DeleteGroupPolicyResponse struct{}
+type DeleteGroupPolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // DeleteGroupRequest is the model's shape DeleteGroupRequest.
 type DeleteGroupRequest struct {
@@ -400,7 +416,9 @@ type DeleteGroupRequest struct {
 }
 
 // DeleteGroupResponse is empty: DeleteGroup answers nothing.
-type DeleteGroupResponse struct{}
+type DeleteGroupResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // DeletePolicyRequest is the model's shape DeletePolicyRequest.
 type DeletePolicyRequest struct {
@@ -408,7 +426,9 @@ type DeletePolicyRequest struct {
 }
 
 // DeletePolicyResponse is empty: DeletePolicy answers nothing.
-type DeletePolicyResponse struct{}
+type DeletePolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // DeletePolicyVersionRequest is the model's shape DeletePolicyVersionRequest.
 type DeletePolicyVersionRequest struct {
@@ -417,7 +437,9 @@ type DeletePolicyVersionRequest struct {
 }
 
 // DeletePolicyVersionResponse is empty: DeletePolicyVersion answers nothing.
-type DeletePolicyVersionResponse struct{}
+type DeletePolicyVersionResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // DeleteRolePermissionsBoundaryRequest is the model's shape DeleteRolePermissionsBoundaryRequest.
 type DeleteRolePermissionsBoundaryRequest struct {
@@ -425,7 +447,9 @@ type DeleteRolePermissionsBoundaryRequest struct {
 }
 
 // DeleteRolePermissionsBoundaryResponse is empty: DeleteRolePermissionsBoundary answers nothing.
-type DeleteRolePermissionsBoundaryResponse struct{}
+type DeleteRolePermissionsBoundaryResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // DeleteRolePolicyRequest is the model's shape DeleteRolePolicyRequest.
 type DeleteRolePolicyRequest struct {
@@ -434,7 +458,9 @@ type DeleteRolePolicyRequest struct {
 }
 
 // DeleteRolePolicyResponse is empty: DeleteRolePolicy answers nothing.
-type DeleteRolePolicyResponse struct{}
+type DeleteRolePolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // DeleteRoleRequest is the model's shape DeleteRoleRequest.
 type DeleteRoleRequest struct {
@@ -442,7 +468,9 @@ type DeleteRoleRequest struct {
 }
 
 // DeleteRoleResponse is empty: DeleteRole answers nothing.
-type DeleteRoleResponse struct{}
+type DeleteRoleResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // DeleteUserPermissionsBoundaryRequest is the model's shape DeleteUserPermissionsBoundaryRequest.
 type DeleteUserPermissionsBoundaryRequest struct {
@@ -450,7 +478,9 @@ type DeleteUserPermissionsBoundaryRequest struct {
 }
 
 // DeleteUserPermissionsBoundaryResponse is empty: DeleteUserPermissionsBoundary answers nothing.
-type DeleteUserPermissionsBoundaryResponse struct{}
+type DeleteUserPermissionsBoundaryResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // DeleteUserPolicyRequest is the model's shape DeleteUserPolicyRequest.
 type DeleteUserPolicyRequest struct {
@@ -459,7 +489,9 @@ type DeleteUserPolicyRequest struct {
 }
 
 // DeleteUserPolicyResponse is empty: DeleteUserPolicy answers nothing.
-type DeleteUserPolicyResponse struct{}
+type DeleteUserPolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // DeleteUserRequest is the model's shape DeleteUserRequest.
 type DeleteUserRequest struct {
@@ -467,7 +499,9 @@ type DeleteUserRequest struct {
 }
 
 // DeleteUserResponse is empty: DeleteUser answers nothing.
-type DeleteUserResponse struct{}
+type DeleteUserResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // DetachGroupPolicyRequest is the model's shape DetachGroupPolicyRequest.
 type DetachGroupPolicyRequest struct {
@@ -476,7 +510,9 @@ type DetachGroupPolicyRequest struct {
 }
 
 // DetachGroupPolicyResponse is empty: DetachGroupPolicy answers nothing.
-type DetachGroupPolicyResponse struct{}
+type DetachGroupPolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // DetachRolePolicyRequest is the model's shape DetachRolePolicyRequest.
 type DetachRolePolicyRequest struct {
@@ -485,7 +521,9 @@ type DetachRolePolicyRequest struct {
 }
 
 // DetachRolePolicyResponse is empty: DetachRolePolicy answers nothing.
-type DetachRolePolicyResponse struct{}
+type DetachRolePolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // DetachUserPolicyRequest is the model's shape DetachUserPolicyRequest.
 type DetachUserPolicyRequest struct {
@@ -494,7 +532,9 @@ type DetachUserPolicyRequest struct {
 }
 
 // DetachUserPolicyResponse is empty: DetachUserPolicy answers nothing.
-type DetachUserPolicyResponse struct{}
+type DetachUserPolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // EvaluationResult is the model's shape EvaluationResult.
 type EvaluationResult struct {
@@ -538,7 +578,9 @@ type GetAccountAuthorizationDetailsResponse struct {
 }
 
 // GetAccountSummaryRequest is empty: GetAccountSummary takes nothing.
-type GetAccountSummaryRequest struct{}
+type GetAccountSummaryRequest struct {
+	_ struct{} `unit:"true"`
+}
 
 // GetAccountSummaryResponse is the model's shape GetAccountSummaryResponse.
 type GetAccountSummaryResponse struct {
@@ -1246,7 +1288,9 @@ type PutGroupPolicyRequest struct {
 }
 
 // PutGroupPolicyResponse is empty: PutGroupPolicy answers nothing.
-type PutGroupPolicyResponse struct{}
+type PutGroupPolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // PutRolePermissionsBoundaryRequest is the model's shape PutRolePermissionsBoundaryRequest.
 type PutRolePermissionsBoundaryRequest struct {
@@ -1255,7 +1299,9 @@ type PutRolePermissionsBoundaryRequest struct {
 }
 
 // PutRolePermissionsBoundaryResponse is empty: PutRolePermissionsBoundary answers nothing.
-type PutRolePermissionsBoundaryResponse struct{}
+type PutRolePermissionsBoundaryResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // PutRolePolicyRequest is the model's shape PutRolePolicyRequest.
 type PutRolePolicyRequest struct {
@@ -1265,7 +1311,9 @@ type PutRolePolicyRequest struct {
 }
 
 // PutRolePolicyResponse is empty: PutRolePolicy answers nothing.
-type PutRolePolicyResponse struct{}
+type PutRolePolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // PutUserPermissionsBoundaryRequest is the model's shape PutUserPermissionsBoundaryRequest.
 type PutUserPermissionsBoundaryRequest struct {
@@ -1274,7 +1322,9 @@ type PutUserPermissionsBoundaryRequest struct {
 }
 
 // PutUserPermissionsBoundaryResponse is empty: PutUserPermissionsBoundary answers nothing.
-type PutUserPermissionsBoundaryResponse struct{}
+type PutUserPermissionsBoundaryResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // PutUserPolicyRequest is the model's shape PutUserPolicyRequest.
 type PutUserPolicyRequest struct {
@@ -1284,7 +1334,9 @@ type PutUserPolicyRequest struct {
 }
 
 // PutUserPolicyResponse is empty: PutUserPolicy answers nothing.
-type PutUserPolicyResponse struct{}
+type PutUserPolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // RemoveUserFromGroupRequest is the model's shape RemoveUserFromGroupRequest.
 type RemoveUserFromGroupRequest struct {
@@ -1293,7 +1345,9 @@ type RemoveUserFromGroupRequest struct {
 }
 
 // RemoveUserFromGroupResponse is empty: RemoveUserFromGroup answers nothing.
-type RemoveUserFromGroupResponse struct{}
+type RemoveUserFromGroupResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // ResourceSpecificResult is the model's shape ResourceSpecificResult.
 type ResourceSpecificResult struct {
@@ -1387,7 +1441,9 @@ type SetDefaultPolicyVersionRequest struct {
 }
 
 // SetDefaultPolicyVersionResponse is empty: SetDefaultPolicyVersion answers nothing.
-type SetDefaultPolicyVersionResponse struct{}
+type SetDefaultPolicyVersionResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // SigningCertificate is the model's shape SigningCertificate.
 type SigningCertificate struct {
@@ -1465,7 +1521,9 @@ type TagPolicyRequest struct {
 }
 
 // TagPolicyResponse is empty: TagPolicy answers nothing.
-type TagPolicyResponse struct{}
+type TagPolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // TagRoleRequest is the model's shape TagRoleRequest.
 type TagRoleRequest struct {
@@ -1474,7 +1532,9 @@ type TagRoleRequest struct {
 }
 
 // TagRoleResponse is empty: TagRole answers nothing.
-type TagRoleResponse struct{}
+type TagRoleResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // TagUserRequest is the model's shape TagUserRequest.
 type TagUserRequest struct {
@@ -1483,7 +1543,9 @@ type TagUserRequest struct {
 }
 
 // TagUserResponse is empty: TagUser answers nothing.
-type TagUserResponse struct{}
+type TagUserResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // UntagPolicyRequest is the model's shape UntagPolicyRequest.
 type UntagPolicyRequest struct {
@@ -1492,7 +1554,9 @@ type UntagPolicyRequest struct {
 }
 
 // UntagPolicyResponse is empty: UntagPolicy answers nothing.
-type UntagPolicyResponse struct{}
+type UntagPolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // UntagRoleRequest is the model's shape UntagRoleRequest.
 type UntagRoleRequest struct {
@@ -1501,7 +1565,9 @@ type UntagRoleRequest struct {
 }
 
 // UntagRoleResponse is empty: UntagRole answers nothing.
-type UntagRoleResponse struct{}
+type UntagRoleResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // UntagUserRequest is the model's shape UntagUserRequest.
 type UntagUserRequest struct {
@@ -1510,7 +1576,9 @@ type UntagUserRequest struct {
 }
 
 // UntagUserResponse is empty: UntagUser answers nothing.
-type UntagUserResponse struct{}
+type UntagUserResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // UpdateAccessKeyRequest is the model's shape UpdateAccessKeyRequest.
 type UpdateAccessKeyRequest struct {
@@ -1520,7 +1588,9 @@ type UpdateAccessKeyRequest struct {
 }
 
 // UpdateAccessKeyResponse is empty: UpdateAccessKey answers nothing.
-type UpdateAccessKeyResponse struct{}
+type UpdateAccessKeyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // UpdateAssumeRolePolicyRequest is the model's shape UpdateAssumeRolePolicyRequest.
 type UpdateAssumeRolePolicyRequest struct {
@@ -1529,7 +1599,9 @@ type UpdateAssumeRolePolicyRequest struct {
 }
 
 // UpdateAssumeRolePolicyResponse is empty: UpdateAssumeRolePolicy answers nothing.
-type UpdateAssumeRolePolicyResponse struct{}
+type UpdateAssumeRolePolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // UpdateGroupRequest is the model's shape UpdateGroupRequest.
 type UpdateGroupRequest struct {
@@ -1539,7 +1611,9 @@ type UpdateGroupRequest struct {
 }
 
 // UpdateGroupResponse is empty: UpdateGroup answers nothing.
-type UpdateGroupResponse struct{}
+type UpdateGroupResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // UpdateRoleDescriptionRequest is the model's shape UpdateRoleDescriptionRequest.
 type UpdateRoleDescriptionRequest struct {
@@ -1571,7 +1645,9 @@ type UpdateUserRequest struct {
 }
 
 // UpdateUserResponse is empty: UpdateUser answers nothing.
-type UpdateUserResponse struct{}
+type UpdateUserResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // User is the model's shape User.
 type User struct {

@@ -107,7 +107,9 @@ type CreateAliasRequest struct {
 }
 
 // CreateAliasResponse is empty: CreateAlias answers nothing.
-type CreateAliasResponse struct{}
+type CreateAliasResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // CreateGrantRequest is the model's shape CreateGrantRequest.
 type CreateGrantRequest struct {
@@ -176,7 +178,9 @@ type DeleteAliasRequest struct {
 }
 
 // DeleteAliasResponse is empty: DeleteAlias answers nothing.
-type DeleteAliasResponse struct{}
+type DeleteAliasResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // DescribeKeyRequest is the model's shape DescribeKeyRequest.
 type DescribeKeyRequest struct {
@@ -195,7 +199,9 @@ type DisableKeyRequest struct {
 }
 
 // DisableKeyResponse is empty: DisableKey answers nothing.
-type DisableKeyResponse struct{}
+type DisableKeyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // DisableKeyRotationRequest is the model's shape DisableKeyRotationRequest.
 type DisableKeyRotationRequest struct {
@@ -203,7 +209,9 @@ type DisableKeyRotationRequest struct {
 }
 
 // DisableKeyRotationResponse is empty: DisableKeyRotation answers nothing.
-type DisableKeyRotationResponse struct{}
+type DisableKeyRotationResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // EnableKeyRequest is the model's shape EnableKeyRequest.
 type EnableKeyRequest struct {
@@ -211,7 +219,9 @@ type EnableKeyRequest struct {
 }
 
 // EnableKeyResponse is empty: EnableKey answers nothing.
-type EnableKeyResponse struct{}
+type EnableKeyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // EnableKeyRotationRequest is the model's shape EnableKeyRotationRequest.
 type EnableKeyRotationRequest struct {
@@ -220,7 +230,9 @@ type EnableKeyRotationRequest struct {
 }
 
 // EnableKeyRotationResponse is empty: EnableKeyRotation answers nothing.
-type EnableKeyRotationResponse struct{}
+type EnableKeyRotationResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // EncryptRequest is the model's shape EncryptRequest.
 type EncryptRequest struct {
@@ -491,7 +503,9 @@ type PutKeyPolicyRequest struct {
 }
 
 // PutKeyPolicyResponse is empty: PutKeyPolicy answers nothing.
-type PutKeyPolicyResponse struct{}
+type PutKeyPolicyResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // ReEncryptRequest is the model's shape ReEncryptRequest.
 type ReEncryptRequest struct {
@@ -533,7 +547,9 @@ type RetireGrantRequest struct {
 }
 
 // RetireGrantResponse is empty: RetireGrant answers nothing.
-type RetireGrantResponse struct{}
+type RetireGrantResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // RevokeGrantRequest is the model's shape RevokeGrantRequest.
 type RevokeGrantRequest struct {
@@ -543,7 +559,9 @@ type RevokeGrantRequest struct {
 }
 
 // RevokeGrantResponse is empty: RevokeGrant answers nothing.
-type RevokeGrantResponse struct{}
+type RevokeGrantResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // RotateKeyOnDemandRequest is the model's shape RotateKeyOnDemandRequest.
 type RotateKeyOnDemandRequest struct {
@@ -595,7 +613,9 @@ type TagResourceRequest struct {
 }
 
 // TagResourceResponse is empty: TagResource answers nothing.
-type TagResourceResponse struct{}
+type TagResourceResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // UntagResourceRequest is the model's shape UntagResourceRequest.
 type UntagResourceRequest struct {
@@ -604,7 +624,9 @@ type UntagResourceRequest struct {
 }
 
 // UntagResourceResponse is empty: UntagResource answers nothing.
-type UntagResourceResponse struct{}
+type UntagResourceResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // UpdateAliasRequest is the model's shape UpdateAliasRequest.
 type UpdateAliasRequest struct {
@@ -613,7 +635,9 @@ type UpdateAliasRequest struct {
 }
 
 // UpdateAliasResponse is empty: UpdateAlias answers nothing.
-type UpdateAliasResponse struct{}
+type UpdateAliasResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // UpdateKeyDescriptionRequest is the model's shape UpdateKeyDescriptionRequest.
 type UpdateKeyDescriptionRequest struct {
@@ -622,7 +646,9 @@ type UpdateKeyDescriptionRequest struct {
 }
 
 // UpdateKeyDescriptionResponse is empty: UpdateKeyDescription answers nothing.
-type UpdateKeyDescriptionResponse struct{}
+type UpdateKeyDescriptionResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // XksKeyConfigurationType is the model's shape XksKeyConfigurationType.
 type XksKeyConfigurationType struct {

@@ -120,13 +120,217 @@ func Operations() []string {
 	}
 }
 
+// HTTP tells how an operation travels: the method, the path with its labels and
+// literal query, and the status of its answer. An unknown one has no method.
+func HTTP(op string) (method, uri string, status int) {
+	switch op {
+	case "AssociateAccessGrantsIdentityCenter":
+		return "POST", "/v20180820/accessgrantsinstance/identitycenter", 200
+	case "CreateAccessGrant":
+		return "POST", "/v20180820/accessgrantsinstance/grant", 200
+	case "CreateAccessGrantsInstance":
+		return "POST", "/v20180820/accessgrantsinstance", 200
+	case "CreateAccessGrantsLocation":
+		return "POST", "/v20180820/accessgrantsinstance/location", 200
+	case "CreateAccessPoint":
+		return "PUT", "/v20180820/accesspoint/{Name}", 200
+	case "CreateAccessPointForObjectLambda":
+		return "PUT", "/v20180820/accesspointforobjectlambda/{Name}", 200
+	case "CreateBucket":
+		return "PUT", "/v20180820/bucket/{Bucket}", 200
+	case "CreateJob":
+		return "POST", "/v20180820/jobs", 200
+	case "CreateMultiRegionAccessPoint":
+		return "POST", "/v20180820/async-requests/mrap/create", 200
+	case "CreateStorageLensGroup":
+		return "POST", "/v20180820/storagelensgroup", 204
+	case "DeleteAccessGrant":
+		return "DELETE", "/v20180820/accessgrantsinstance/grant/{AccessGrantId}", 200
+	case "DeleteAccessGrantsInstance":
+		return "DELETE", "/v20180820/accessgrantsinstance", 200
+	case "DeleteAccessGrantsInstanceResourcePolicy":
+		return "DELETE", "/v20180820/accessgrantsinstance/resourcepolicy", 200
+	case "DeleteAccessGrantsLocation":
+		return "DELETE", "/v20180820/accessgrantsinstance/location/{AccessGrantsLocationId}", 200
+	case "DeleteAccessPoint":
+		return "DELETE", "/v20180820/accesspoint/{Name}", 200
+	case "DeleteAccessPointForObjectLambda":
+		return "DELETE", "/v20180820/accesspointforobjectlambda/{Name}", 200
+	case "DeleteAccessPointPolicy":
+		return "DELETE", "/v20180820/accesspoint/{Name}/policy", 200
+	case "DeleteAccessPointPolicyForObjectLambda":
+		return "DELETE", "/v20180820/accesspointforobjectlambda/{Name}/policy", 200
+	case "DeleteAccessPointScope":
+		return "DELETE", "/v20180820/accesspoint/{Name}/scope", 200
+	case "DeleteBucket":
+		return "DELETE", "/v20180820/bucket/{Bucket}", 200
+	case "DeleteBucketLifecycleConfiguration":
+		return "DELETE", "/v20180820/bucket/{Bucket}/lifecycleconfiguration", 200
+	case "DeleteBucketPolicy":
+		return "DELETE", "/v20180820/bucket/{Bucket}/policy", 200
+	case "DeleteBucketReplication":
+		return "DELETE", "/v20180820/bucket/{Bucket}/replication", 200
+	case "DeleteBucketTagging":
+		return "DELETE", "/v20180820/bucket/{Bucket}/tagging", 204
+	case "DeleteJobTagging":
+		return "DELETE", "/v20180820/jobs/{JobId}/tagging", 200
+	case "DeleteMultiRegionAccessPoint":
+		return "POST", "/v20180820/async-requests/mrap/delete", 200
+	case "DeletePublicAccessBlock":
+		return "DELETE", "/v20180820/configuration/publicAccessBlock", 200
+	case "DeleteStorageLensConfiguration":
+		return "DELETE", "/v20180820/storagelens/{ConfigId}", 200
+	case "DeleteStorageLensConfigurationTagging":
+		return "DELETE", "/v20180820/storagelens/{ConfigId}/tagging", 200
+	case "DeleteStorageLensGroup":
+		return "DELETE", "/v20180820/storagelensgroup/{Name}", 204
+	case "DescribeJob":
+		return "GET", "/v20180820/jobs/{JobId}", 200
+	case "DescribeMultiRegionAccessPointOperation":
+		return "GET", "/v20180820/async-requests/mrap/{RequestTokenARN+}", 200
+	case "DissociateAccessGrantsIdentityCenter":
+		return "DELETE", "/v20180820/accessgrantsinstance/identitycenter", 200
+	case "GetAccessGrant":
+		return "GET", "/v20180820/accessgrantsinstance/grant/{AccessGrantId}", 200
+	case "GetAccessGrantsInstance":
+		return "GET", "/v20180820/accessgrantsinstance", 200
+	case "GetAccessGrantsInstanceForPrefix":
+		return "GET", "/v20180820/accessgrantsinstance/prefix", 200
+	case "GetAccessGrantsInstanceResourcePolicy":
+		return "GET", "/v20180820/accessgrantsinstance/resourcepolicy", 200
+	case "GetAccessGrantsLocation":
+		return "GET", "/v20180820/accessgrantsinstance/location/{AccessGrantsLocationId}", 200
+	case "GetAccessPoint":
+		return "GET", "/v20180820/accesspoint/{Name}", 200
+	case "GetAccessPointConfigurationForObjectLambda":
+		return "GET", "/v20180820/accesspointforobjectlambda/{Name}/configuration", 200
+	case "GetAccessPointForObjectLambda":
+		return "GET", "/v20180820/accesspointforobjectlambda/{Name}", 200
+	case "GetAccessPointPolicy":
+		return "GET", "/v20180820/accesspoint/{Name}/policy", 200
+	case "GetAccessPointPolicyForObjectLambda":
+		return "GET", "/v20180820/accesspointforobjectlambda/{Name}/policy", 200
+	case "GetAccessPointPolicyStatus":
+		return "GET", "/v20180820/accesspoint/{Name}/policyStatus", 200
+	case "GetAccessPointPolicyStatusForObjectLambda":
+		return "GET", "/v20180820/accesspointforobjectlambda/{Name}/policyStatus", 200
+	case "GetAccessPointScope":
+		return "GET", "/v20180820/accesspoint/{Name}/scope", 200
+	case "GetBucket":
+		return "GET", "/v20180820/bucket/{Bucket}", 200
+	case "GetBucketLifecycleConfiguration":
+		return "GET", "/v20180820/bucket/{Bucket}/lifecycleconfiguration", 200
+	case "GetBucketPolicy":
+		return "GET", "/v20180820/bucket/{Bucket}/policy", 200
+	case "GetBucketReplication":
+		return "GET", "/v20180820/bucket/{Bucket}/replication", 200
+	case "GetBucketTagging":
+		return "GET", "/v20180820/bucket/{Bucket}/tagging", 200
+	case "GetBucketVersioning":
+		return "GET", "/v20180820/bucket/{Bucket}/versioning", 200
+	case "GetDataAccess":
+		return "GET", "/v20180820/accessgrantsinstance/dataaccess", 200
+	case "GetJobTagging":
+		return "GET", "/v20180820/jobs/{JobId}/tagging", 200
+	case "GetMultiRegionAccessPoint":
+		return "GET", "/v20180820/mrap/instances/{Name+}", 200
+	case "GetMultiRegionAccessPointPolicy":
+		return "GET", "/v20180820/mrap/instances/{Name+}/policy", 200
+	case "GetMultiRegionAccessPointPolicyStatus":
+		return "GET", "/v20180820/mrap/instances/{Name+}/policystatus", 200
+	case "GetMultiRegionAccessPointRoutes":
+		return "GET", "/v20180820/mrap/instances/{Mrap+}/routes", 200
+	case "GetPublicAccessBlock":
+		return "GET", "/v20180820/configuration/publicAccessBlock", 200
+	case "GetStorageLensConfiguration":
+		return "GET", "/v20180820/storagelens/{ConfigId}", 200
+	case "GetStorageLensConfigurationTagging":
+		return "GET", "/v20180820/storagelens/{ConfigId}/tagging", 200
+	case "GetStorageLensGroup":
+		return "GET", "/v20180820/storagelensgroup/{Name}", 200
+	case "ListAccessGrants":
+		return "GET", "/v20180820/accessgrantsinstance/grants", 200
+	case "ListAccessGrantsInstances":
+		return "GET", "/v20180820/accessgrantsinstances", 200
+	case "ListAccessGrantsLocations":
+		return "GET", "/v20180820/accessgrantsinstance/locations", 200
+	case "ListAccessPoints":
+		return "GET", "/v20180820/accesspoint", 200
+	case "ListAccessPointsForDirectoryBuckets":
+		return "GET", "/v20180820/accesspointfordirectory", 200
+	case "ListAccessPointsForObjectLambda":
+		return "GET", "/v20180820/accesspointforobjectlambda", 200
+	case "ListCallerAccessGrants":
+		return "GET", "/v20180820/accessgrantsinstance/caller/grants", 200
+	case "ListJobs":
+		return "GET", "/v20180820/jobs", 200
+	case "ListMultiRegionAccessPoints":
+		return "GET", "/v20180820/mrap/instances", 200
+	case "ListRegionalBuckets":
+		return "GET", "/v20180820/bucket", 200
+	case "ListStorageLensConfigurations":
+		return "GET", "/v20180820/storagelens", 200
+	case "ListStorageLensGroups":
+		return "GET", "/v20180820/storagelensgroup", 200
+	case "ListTagsForResource":
+		return "GET", "/v20180820/tags/{ResourceArn+}", 200
+	case "PutAccessGrantsInstanceResourcePolicy":
+		return "PUT", "/v20180820/accessgrantsinstance/resourcepolicy", 200
+	case "PutAccessPointConfigurationForObjectLambda":
+		return "PUT", "/v20180820/accesspointforobjectlambda/{Name}/configuration", 200
+	case "PutAccessPointPolicy":
+		return "PUT", "/v20180820/accesspoint/{Name}/policy", 200
+	case "PutAccessPointPolicyForObjectLambda":
+		return "PUT", "/v20180820/accesspointforobjectlambda/{Name}/policy", 200
+	case "PutAccessPointScope":
+		return "PUT", "/v20180820/accesspoint/{Name}/scope", 200
+	case "PutBucketLifecycleConfiguration":
+		return "PUT", "/v20180820/bucket/{Bucket}/lifecycleconfiguration", 200
+	case "PutBucketPolicy":
+		return "PUT", "/v20180820/bucket/{Bucket}/policy", 200
+	case "PutBucketReplication":
+		return "PUT", "/v20180820/bucket/{Bucket}/replication", 200
+	case "PutBucketTagging":
+		return "PUT", "/v20180820/bucket/{Bucket}/tagging", 200
+	case "PutBucketVersioning":
+		return "PUT", "/v20180820/bucket/{Bucket}/versioning", 200
+	case "PutJobTagging":
+		return "PUT", "/v20180820/jobs/{JobId}/tagging", 200
+	case "PutMultiRegionAccessPointPolicy":
+		return "POST", "/v20180820/async-requests/mrap/put-policy", 200
+	case "PutPublicAccessBlock":
+		return "PUT", "/v20180820/configuration/publicAccessBlock", 200
+	case "PutStorageLensConfiguration":
+		return "PUT", "/v20180820/storagelens/{ConfigId}", 200
+	case "PutStorageLensConfigurationTagging":
+		return "PUT", "/v20180820/storagelens/{ConfigId}/tagging", 200
+	case "SubmitMultiRegionAccessPointRoutes":
+		return "PATCH", "/v20180820/mrap/instances/{Mrap+}/routes", 200
+	case "TagResource":
+		return "POST", "/v20180820/tags/{ResourceArn+}", 204
+	case "UntagResource":
+		return "DELETE", "/v20180820/tags/{ResourceArn+}", 204
+	case "UpdateAccessGrantsLocation":
+		return "PUT", "/v20180820/accessgrantsinstance/location/{AccessGrantsLocationId}", 200
+	case "UpdateJobPriority":
+		return "POST", "/v20180820/jobs/{JobId}/priority", 200
+	case "UpdateJobStatus":
+		return "POST", "/v20180820/jobs/{JobId}/status", 200
+	case "UpdateStorageLensGroup":
+		return "PUT", "/v20180820/storagelensgroup/{Name}", 204
+	}
+	return "", "", 0
+}
+
 // DeletePublicAccessBlockRequest is the model's shape DeletePublicAccessBlockRequest.
 type DeletePublicAccessBlockRequest struct {
 	AccountId *string `xml:"-" header:"x-amz-account-id" len:",64" pattern:"^\\d{12}$"`
 }
 
 // DeletePublicAccessBlockResponse is empty: DeletePublicAccessBlock answers nothing.
-type DeletePublicAccessBlockResponse struct{}
+type DeletePublicAccessBlockResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // GetPublicAccessBlockOutput is the model's shape GetPublicAccessBlockOutput.
 type GetPublicAccessBlockOutput struct {
@@ -165,7 +369,9 @@ type PutPublicAccessBlockRequest struct {
 }
 
 // PutPublicAccessBlockResponse is empty: PutPublicAccessBlock answers nothing.
-type PutPublicAccessBlockResponse struct{}
+type PutPublicAccessBlockResponse struct {
+	_ struct{} `unit:"true"`
+}
 
 // Tag is the model's shape Tag.
 type Tag struct {
