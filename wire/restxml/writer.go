@@ -33,6 +33,9 @@ func (w *Writer) Bytes() []byte { return w.buf }
 // Len is the length of the document so far, in bytes.
 func (w *Writer) Len() int { return len(w.buf) }
 
+// Truncate takes everything behind the first n bytes back.
+func (w *Writer) Truncate(n int) { w.buf = w.buf[:n] }
+
 // Open writes <name>.
 func (w *Writer) Open(name string) {
 	w.buf = append(w.buf, '<')
