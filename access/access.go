@@ -58,12 +58,22 @@ type Session struct {
 
 // Principal is the caller as policies name it.
 func (c *Caller) Principal() policy.Principal {
-	p := policy.Principal{Anonymous: c.Kind == Anonymous, Account: c.Account, ARN: c.ARN, UserID: c.UserID, Root: c.Kind == Root, Service: c.Service}
-	if c.Kind == Role {
-		p.ARN, p.SessionARN = c.RoleARN, c.ARN
-	}
+	p := c.principal()
 	if c.Account != "" {
 		p.CanonicalID = CanonicalID(c.Account)
+	}
+	return p
+}
+
+// principal is Principal without the canonical ID, which costs a hash.
+func (c *Caller) principal() policy.Principal {
+	p := policy.Principal{Anonymous: c.Kind == Anonymous, Account: c.Account, ARN: c.ARN, UserID: c.UserID, Root: c.Kind == Root}
+	switch c.Kind {
+	case Role:
+		p.ARN, p.SessionARN = c.RoleARN, c.ARN
+	case Service:
+		p.Service = c.Service
+		p.Anonymous = c.Service == "" // nobody in particular
 	}
 	return p
 }
@@ -105,6 +115,9 @@ type Request struct {
 	ResourcePolicies []*policy.Document
 	ResourceRules    bool
 	Granted          bool
+	// Quote has the resource stand in quotes in the text of a refusal, as S3
+	// writes it.
+	Quote bool
 }
 
 // Actor is a caller in the middle of a request: who asks a service on whose

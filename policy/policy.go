@@ -34,8 +34,8 @@ type Principal struct {
 // the first slash, and as the policy has them behind it: "aws:sourceip",
 // "s3:existingobjecttag/Team". It is asked only for keys that a statement
 // names, so that costly ones are computed when they are wanted. A key that the
-// request does not have is not ok. A Context that may fail keeps the error for
-// its owner, who must look before believing an Allow.
+// request does not have is not ok. A Context that may fail has a method Err() error
+// besides, at which whoever decides must look before believing an Allow.
 type Context interface {
 	Value(key string) (values []string, ok bool)
 }
@@ -60,6 +60,18 @@ func (c Contexts) Value(key string) ([]string, bool) {
 		}
 	}
 	return nil, false
+}
+
+// Err gives the first error of those that may fail: see Context.
+func (c Contexts) Err() error {
+	for _, x := range c {
+		if f, ok := x.(interface{ Err() error }); ok {
+			if err := f.Err(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Input is everything that a decision depends on.
@@ -96,6 +108,9 @@ type Input struct {
 	// by policy: an ACL, a grant of a KMS key. It counts as an Allow of a
 	// resource policy that names the principal. A Deny still wins.
 	Granted bool
+
+	// Explain asks for Decision.Matched, for which every statement is looked at.
+	Explain bool
 }
 
 // Source names the kind of policy that decided.
@@ -121,7 +136,7 @@ type Decision struct {
 	// By is the kind of policy that decided, or that lacked the Allow.
 	By Source
 	// Matched are the statements that decided: those that allow, or those that
-	// deny.
+	// deny. It is filled only when Input.Explain asks for it.
 	Matched []Match
 }
 
@@ -129,4 +144,5 @@ type Decision struct {
 type Match struct {
 	Document  *Document
 	Statement int // index
+	By        Source
 }

@@ -1,0 +1,103 @@
+package access
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+
+	"github.com/farhold/farhold/policy"
+)
+
+// ErrGone is a Directory's answer for a caller whose user or role is no longer
+// there.
+var ErrGone = errors.New("access: the caller is gone")
+
+var errNoDirectory = errors.New("access: nobody knows what binds the caller")
+
+// CanonicalID gives the canonical user ID of an account: the 64 hex digits that
+// stand in S3's answers as the ID of an Owner. It follows from the account ID
+// alone, so that every region says the same.
+func CanonicalID(account string) string {
+	sum := sha256.Sum256([]byte("canonical user " + account))
+	return hex.EncodeToString(sum[:])
+}
+
+// Decider decides. It is safe for concurrent use.
+type Decider struct{ Directory Directory }
+
+// Decide gives nil when the request is allowed, else an *awserr.Error with
+// code AccessDenied and AWS's text, or the error that kept it from knowing.
+func (d *Decider) Decide(ctx context.Context, r *Request) error {
+	decision, err := d.Evaluate(ctx, r)
+	if err != nil {
+		return err
+	}
+	if decision.Allowed {
+		return nil
+	}
+	return Refusal(r, decision)
+}
+
+// Evaluate gives the decision itself, for whoever combines it with others. With
+// an error the decision is a refusal.
+func (d *Decider) Evaluate(ctx context.Context, r *Request) (policy.Decision, error) {
+	c := r.Caller
+	if d.Directory == nil || c == nil {
+		return policy.Decision{}, errNoDirectory
+	}
+	k := &keys{caller: c, request: r, account: r.Account}
+	if k.account == "" {
+		k.account = c.Account
+	}
+	in := policy.Input{
+		Principal: c.principal(), Action: r.Action, Resource: r.Resource, ResourceAccount: r.Account, Context: k,
+		ResourcePolicies: r.ResourcePolicies, ResourceRules: r.ResourceRules, Granted: r.Granted,
+	}
+	for _, p := range r.ResourcePolicies {
+		if p != nil && p.CanonicalUsers() && c.Account != "" {
+			in.Principal.CanonicalID = CanonicalID(c.Account)
+			break
+		}
+	}
+	if c.Kind != Anonymous && c.Kind != Service {
+		p, err := d.Directory.Policies(ctx, c)
+		if errors.Is(err, ErrGone) {
+			return policy.Decision{By: policy.FromIdentity}, nil
+		}
+		if err != nil {
+			return policy.Decision{}, err
+		}
+		if p != nil {
+			k.tags = p.Tags
+			in.Identity, in.Boundary, in.ServiceControl = p.Identity, p.Boundary, p.ServiceControl
+			in.Session, in.HasSession = p.Session, p.HasSession
+		}
+	}
+	if k.account != "" {
+		control, err := d.Directory.ResourceControl(ctx, k.account)
+		if err != nil {
+			return policy.Decision{}, err
+		}
+		in.ResourceControl = control
+	}
+	decision := policy.Evaluate(&in)
+	// A key that could not be read looked like one that is not there.
+	if f, ok := r.Context.(interface{ Err() error }); ok {
+		if err := f.Err(); err != nil {
+			return policy.Decision{}, err
+		}
+	}
+	return decision, nil
+}
+
+// ContextOf gives the condition keys of a request as policies see them: those
+// that follow from its caller, and behind them its own. tags are those of the
+// caller's user or role.
+func ContextOf(r *Request, tags map[string]string) policy.Context {
+	k := &keys{caller: r.Caller, request: r, account: r.Account, tags: tags}
+	if k.account == "" {
+		k.account = r.Caller.Account
+	}
+	return k
+}
