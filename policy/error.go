@@ -11,6 +11,7 @@ const (
 	BadSyntax                        // a member that has another type than it must
 	UnknownMember                    // Error.Member
 	MissingMember                    // Error.Member
+	EmptyMember                      // a list of nothing: Error.Member
 	BadVersion                       // Error.Value
 	NoStatement                      // a list without a statement
 	BadSid                           // characters that a kind of policy does not allow; Error.Value
@@ -54,7 +55,7 @@ func (e *Error) Unwrap() error { return e.Cause }
 // Text is the message that IAM's MalformedPolicyDocument has.
 func (e *Error) Text() string {
 	switch e.Fault {
-	case MissingMember:
+	case MissingMember, EmptyMember:
 		switch e.Member {
 		case "Action":
 			return "Policy statement must contain actions."

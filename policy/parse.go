@@ -272,7 +272,7 @@ func (p *parser) actions(v *value, s *statement) error {
 		return err
 	}
 	if field.kind == arrayValue && len(field.items) == 0 {
-		return p.fault(MissingMember, field, "Action", "")
+		return p.fault(EmptyMember, field, "Action", "")
 	}
 	list, ok := texts(field)
 	if !ok {
@@ -310,7 +310,7 @@ func (p *parser) resources(v *value, s *statement) error {
 		return err
 	}
 	if field.kind == arrayValue && len(field.items) == 0 {
-		return p.fault(MissingMember, field, "Resource", "")
+		return p.fault(EmptyMember, field, "Resource", "")
 	}
 	list, ok := texts(field)
 	if !ok {

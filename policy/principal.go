@@ -58,6 +58,9 @@ func (p *parser) principal(v *value, s *statement) error {
 	if field.kind != objectValue || len(field.names) == 0 || p.doc.kind == Organization {
 		return p.fault(BadPrincipal, field, "", "")
 	}
+	if err := p.only(field, "AWS", "Service", "CanonicalUser", "Federated"); err != nil {
+		return err
+	}
 	for i, kind := range field.names {
 		list, ok := texts(&field.items[i])
 		if !ok {
