@@ -148,6 +148,9 @@ func AppendVersion(b []byte, v *Version) []byte {
 		m = putStamp(m, 8, t.Done)
 		m = AppendString(m, 9, string(t.UID))
 		m = AppendUint(m, 10, uint64(t.Open))
+		m = AppendString(m, 11, t.KeyID)
+		m = AppendString(m, 12, t.Owner)
+		m = AppendUint(m, 13, uint64(t.Failed))
 		b = AppendBytes(b, fieldTarget, m)
 	}
 	return b
@@ -495,6 +498,12 @@ func getTarget(raw []byte) (t Target, err error) {
 			t.UID = UID(raw)
 		case 10:
 			t.Open = int(x)
+		case 11:
+			t.KeyID = string(raw)
+		case 12:
+			t.Owner = string(raw)
+		case 13:
+			t.Failed = int(x)
 		}
 		return err
 	})

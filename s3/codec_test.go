@@ -28,7 +28,8 @@ func fullVersion() Version {
 		Hold:       HoldRegister{c.Next(stamp.Stamp{}), true, true, true},
 		ACL:        ACLRegister{c.Next(stamp.Stamp{}), "public-read", []byte("<x/>")},
 		Origin:     "us-east-1",
-		Targets:    []Target{{"r", "copy", "0123456789abcdef", "us-west-2", StandardIA, Failed, "DstBucketNotFound", c.Next(stamp.Stamp{}), c.Next(stamp.Stamp{}), 2}},
+		Targets: []Target{{"r", "copy", "0123456789abcdef", "us-west-2", StandardIA, "arn:aws:kms:us-west-2:111122223333:key/k", "444455556666",
+			Failed, "DstPutObjectNotPermitted", c.Next(stamp.Stamp{}), c.Next(stamp.Stamp{}), 2, 1}},
 	}
 }
 

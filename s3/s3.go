@@ -143,11 +143,20 @@ type Target struct {
 	UID    UID          // and its UID when the decision was made: one made anew under the name gets nothing
 	Region string       // where it was when the decision was made; empty if unknown
 	Class  StorageClass // of the replica; empty means the source's
+	// KeyID is, of an object under SSE-KMS or DSSE-KMS, the rule's
+	// ReplicaKmsKeyID: the key of the destination's region that seals the replica.
+	KeyID string
+	// Owner is the account that shall own the replica where the rule says so
+	// (AccessControlTranslation); empty means the source object's owner.
+	Owner  string
 	Status Status
 	Reason string      // AWS's failure reason when FAILED, or about to be
 	Want   stamp.Stamp // the newest change that is to arrive
 	Done   stamp.Stamp // the newest change that the destination confirmed
 	Open   int         // tasks that are not settled: as many as there are outbox rows
+	// Failed is how many of those the destination, or what binds the rule's
+	// role, refused for a reason that can be mended: they are tried again.
+	Failed int
 }
 
 // ReplicationStatus is what HEAD and GET show, or "" when the version was not

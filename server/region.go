@@ -65,6 +65,7 @@ type Region struct {
 	sts    *sts.Service
 
 	replication *shipping
+	authority   authority
 	peerDone    chan error
 	peerAt      string
 	closers     []func() error // undo Open, last first
@@ -202,20 +203,12 @@ func (r *Region) openStore(ctx context.Context, _ Parts) (err error) {
 	return nil
 }
 
-// directory tells the store where destinations are. A write must not fail
-// because home is away: a place that nobody here knows is none.
+// directory tells the store where destinations are.
 type directory struct{ r *realm.Realm }
 
 // Locate implements store.Directory.
 func (d directory) Locate(ctx context.Context, name string) (store.Place, bool, error) {
-	p, ok, err := d.r.Locate(ctx, name)
-	if err != nil {
-		if ctx.Err() != nil {
-			return p, false, ctx.Err()
-		}
-		return store.Place{}, false, nil
-	}
-	return p, ok, nil
+	return d.r.Locate(ctx, name)
 }
 
 // localBuckets tells the realm which buckets are here.
@@ -279,7 +272,7 @@ func (r *Region) openPeerDoor(_ context.Context, p Parts) error {
 	}
 	mux := realm.NewPeerMux()
 	r.realm.Mount(mux)
-	(&peer.Door{Store: r.store}).Mount(mux)
+	(&peer.Door{Identity: r.replication.identity()}).Mount(mux)
 	r.mountVersioning(mux)
 	r.peer = realm.NewPeerServer(id, mux, r.log)
 	r.peerAt, r.peerDone = l.Addr().String(), make(chan error, 1)

@@ -29,13 +29,30 @@ func (r *Region) openWorkers(context.Context, Parts) error {
 		r.runner.Go("realm-file", &realmFile{r: r}, nil, work.Pace{Idle: 2 * time.Second})
 	}
 	r.replication.start()
+	r.runner.Go("replicate-resolve", &replication.Resolver{Store: r.store, Directory: directory{r.realm}, Clock: r.clock, Log: r.log},
+		r.store.Wake("", store.LaneSmall, 0), work.Pace{BackoffMax: 5 * time.Second})
+	r.runner.Go("replicate-mended", work.Func(r.replication.tellMended), r.store.Mended(), work.Pace{Gap: mendedGap, Idle: time.Hour})
 	r.collect()
 	return nil
 }
 
+// authority is in whose name replication works in this region, and who says
+// what it may: filled before the doors open.
+type authority struct {
+	roles   replication.Roles
+	decider replication.Decider
+	keys    replication.Keys
+}
+
+// mendedGap is the least time between two messages to the peers that something
+// was mended here.
+const mendedGap = time.Second
+
 // shipping is the workers that replicate to each region of the realm.
 type shipping struct {
-	r *Region
+	r    *Region
+	once sync.Once
+	id   *replication.Identity
 
 	mu      sync.Mutex
 	started bool
@@ -51,6 +68,33 @@ func (s *shipping) regions(list []realm.RegionInfo) {
 	if s.started {
 		s.run()
 	}
+}
+
+// identity is in whose name versions leave this region and come into it.
+func (s *shipping) identity() *replication.Identity {
+	s.once.Do(func() {
+		a := s.r.authority
+		s.id = &replication.Identity{Region: s.r.cfg.Region, Store: s.r.store, Roles: a.roles, Decider: a.decider, Keys: a.keys, Now: s.r.clock.Now}
+	})
+	return s.id
+}
+
+// tellMended tells the other regions that something changed here that may have
+// mended what they were refused. It is a hint: a region that does not hear it
+// tries again by itself within a minute.
+func (s *shipping) tellMended(ctx context.Context) (time.Time, error) {
+	s.mu.Lock()
+	list := s.list
+	s.mu.Unlock()
+	client := &peer.Client{Dialer: s.r.peers}
+	var wg sync.WaitGroup
+	for _, i := range list {
+		if i.Name != s.r.cfg.Region {
+			wg.Go(func() { client.Mended(ctx, i.Name) })
+		}
+	}
+	wg.Wait()
+	return time.Time{}, nil
 }
 
 func (s *shipping) start() {
@@ -75,7 +119,7 @@ func (s *shipping) run() {
 		s.links[i.Name] = link
 		var transport replication.Transport = &peer.Client{Dialer: r.peers}
 		if i.Name == r.cfg.Region {
-			transport = replication.Local{Region: r.cfg.Region, Store: r.store}
+			transport = replication.Local{Identity: s.identity()}
 		}
 		observe := func(t *store.Task, result store.Result, took time.Duration) {
 			done.With(r.cfg.Region, t.Region, resultName(result)).Inc()
@@ -87,7 +131,7 @@ func (s *shipping) run() {
 		for _, lane := range []store.Lane{store.LaneSmall, store.LaneLarge} {
 			for shard := range uint8(store.Shards) {
 				w := replication.NewWorker(replication.Options{
-					Region: i.Name, Lane: lane, Shard: shard, Store: r.store, Transport: transport,
+					Region: i.Name, Lane: lane, Shard: shard, Store: r.store, Transport: transport, Identity: s.identity(),
 					Clock: r.clock, Link: link, Log: r.log, Observe: observe,
 				})
 				r.runner.Go(fmt.Sprintf("replicate-%s", i.Name), w, r.store.Wake(i.Name, lane, shard), work.Pace{BackoffMax: 5 * time.Second})
@@ -106,6 +150,8 @@ func resultName(r store.Result) string {
 		return "failed"
 	case store.ResultGone:
 		return "gone"
+	case store.ResultRefused:
+		return "refused"
 	}
 	return "unknown"
 }

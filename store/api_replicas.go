@@ -37,7 +37,7 @@ const Shards = 4
 
 // Task is a piece of replication work: an outbox row, read.
 type Task struct {
-	Region string // destination region
+	Region string // destination region; empty when nobody knew where the destination is
 	Lane   Lane
 	Shard  uint8
 	Kind   Kind
@@ -53,6 +53,8 @@ type Task struct {
 	Written   time.Time // when the change was made
 	Attempts  int
 	Reason    string      // why the last attempt failed
+	Failed    bool        // the last definite answer was a refusal that can be mended: its target is FAILED
+	Tried     time.Time   // the last attempt, as this region's clock had it; zero when there was none
 	Due       time.Time   // not before; zero when it never failed
 	At        stamp.Stamp // of the change: the version's own stamp, or the newest register's
 
@@ -65,10 +67,11 @@ type Result uint8
 
 // Results of attempts.
 const (
-	ResultDone  Result = iota + 1 // the destination has it and said so
-	ResultRetry                   // temporary; the task stays, PENDING, and is due later
-	ResultFail                    // the customer's own trouble: FAILED with AWS's reason; the task goes
-	ResultGone                    // the version is no longer here; the task goes
+	ResultDone    Result = iota + 1 // the destination has it and said so
+	ResultRetry                     // temporary; the task stays, PENDING, and is due later
+	ResultFail                      // nothing can mend it: FAILED with AWS's reason; the task goes
+	ResultGone                      // the version is no longer here; the task goes
+	ResultRefused                   // the customer's own trouble, to be mended: FAILED with AWS's reason; the task stays and is due later
 )
 
 // Outcome settles a task.
@@ -78,8 +81,8 @@ type Outcome struct {
 	// Shipped is Version.Newest of what was shipped, which may be newer than the
 	// task's own change. ResultDone only.
 	Shipped stamp.Stamp
-	Reason  string    // ResultFail: AWS's reason; ResultRetry: what happened
-	Due     time.Time // ResultRetry: when to try again
+	Reason  string    // ResultFail, ResultRefused: AWS's reason; ResultRetry: what happened
+	Due     time.Time // ResultRetry, ResultRefused: when to try again
 }
 
 // Arrival is a replica that came through the peer door.

@@ -89,7 +89,7 @@ func (s *Store) DocumentIDs(ctx context.Context, b *Bucket, doc string) ([]strin
 // meaning none; change sees the bucket and the present document and may be
 // called several times. The documents versioning, object-lock and
 // ownershipControls change the bucket itself.
-func (s *Store) ChangeDocument(ctx context.Context, bucket, doc, id string, change func(b *Bucket, now []byte) ([]byte, error)) error {
+func (s *Store) ChangeDocument(ctx context.Context, bucket, doc, id string, change func(b *Bucket, now []byte) ([]byte, error)) (err error) {
 	var next []byte
 	write := func(tx *kv.Tx) error {
 		b, err := s.rereadBucket(tx, bucket)
@@ -108,7 +108,12 @@ func (s *Store) ChangeDocument(ctx context.Context, bucket, doc, id string, chan
 		}
 		return s.putDocument(tx, b, doc, id, now, next)
 	}
-	err := s.update(ctx, write)
+	defer func() {
+		if err == nil && mends(doc) {
+			s.Mend()
+		}
+	}()
+	err = s.update(ctx, write)
 	if errors.Is(err, errPiecesFirst) {
 		// The pieces are named by their content, so writing them ahead, and
 		// again when the row changed meanwhile, harms nobody.
@@ -128,6 +133,16 @@ func (s *Store) ChangeDocument(ctx context.Context, bucket, doc, id string, chan
 		})
 	}
 	return err
+}
+
+// mends tells whether a change of a document can mend what replication was
+// refused, here as a source or as a destination.
+func mends(doc string) bool {
+	switch doc {
+	case "replication", "policy", "versioning", "object-lock", "ownershipControls", "encryption", "publicAccessBlock", "acl":
+		return true
+	}
+	return false
 }
 
 var errPiecesFirst = errors.New("store: the document's pieces are to be written first")
@@ -150,7 +165,7 @@ func (s *Store) putDocument(tx *kv.Tx, b *Bucket, doc, id string, now, next []by
 	key := documentKey(b.UID, doc, id)
 	changed := *b
 	changed.Revision++
-	changed.replication, changed.lock = nil, nil
+	changed.replication, changed.lock, changed.derived = nil, nil, nil
 	changed.Documents = withDocument(b.Documents, documentName(doc, id), next != nil)
 	switch {
 	case next == nil:

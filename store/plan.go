@@ -25,17 +25,20 @@ func (s *Store) plan(ctx context.Context, tx *kv.Tx, b *Bucket, r, hidden *recor
 		o.Hidden = &h
 	}
 	for _, d := range b.replication.Plan(o) {
-		t := s3.Target{Rule: d.Rule, Bucket: d.Bucket, Class: d.Class, Status: s3.Pending, Want: r.ID}
+		t := s3.Target{
+			Rule: d.Rule, Bucket: d.Bucket, Class: d.Class, KeyID: d.KMSKey, Owner: d.OwnerOverride,
+			Status: s3.Pending, Want: r.ID, Open: 1,
+		}
 		place, ok, err := s.locate(ctx, d.Bucket)
-		if err != nil {
+		if err != nil && ctx.Err() != nil {
 			return err
 		}
-		if ok {
-			t.Region, t.UID, t.Open = place.Region, place.UID, 1
-			s.putTask(tx, b.UID, &r.Version, &t, KindVersion, r.ID)
-		} else {
-			t.Status, t.Reason = s3.Failed, ErrDstBucketNotFound.Error()
+		if err == nil && ok {
+			t.Region, t.UID = place.Region, place.UID
 		}
+		// A write does not wait until somebody knows where its destination is: the
+		// task of one that nobody knows here is resolved by a step.
+		s.putTask(tx, b.UID, &r.Version, &t, KindVersion, r.ID)
 		r.Targets = append(r.Targets, t)
 	}
 	return nil
@@ -130,6 +133,8 @@ const (
 	taskAttempts
 	taskReason
 	taskTargetUID
+	taskFailed
+	taskTried
 )
 
 func (t *Task) value() []byte {
@@ -141,7 +146,14 @@ func (t *Task) value() []byte {
 	b = s3.AppendUint(b, taskWritten, uint64(t.Written.UnixMilli()))
 	b = s3.AppendUint(b, taskAttempts, uint64(t.Attempts))
 	b = s3.AppendString(b, taskReason, t.Reason)
-	return s3.AppendString(b, taskTargetUID, string(t.TargetUID))
+	b = s3.AppendString(b, taskTargetUID, string(t.TargetUID))
+	if t.Failed {
+		b = s3.AppendUint(b, taskFailed, 1)
+	}
+	if !t.Tried.IsZero() {
+		b = s3.AppendUint(b, taskTried, uint64(t.Tried.UnixMilli()))
+	}
+	return b
 }
 
 // parseTask reads a row of the outbox or of the parked.
@@ -199,6 +211,10 @@ func parseTask(region string, lane Lane, shard uint8, parked bool, key, raw []by
 			t.Reason = string(raw)
 		case taskTargetUID:
 			t.TargetUID = s3.UID(raw)
+		case taskFailed:
+			t.Failed = x != 0
+		case taskTried:
+			t.Tried = time.UnixMilli(int64(x)).UTC()
 		}
 		return nil
 	})

@@ -396,3 +396,25 @@ func mergeHold(here, there s3.HoldRegister) s3.HoldRegister {
 	m.Joined = true
 	return m
 }
+
+// WouldTake tells whether Receive would take a version, short of its body, by
+// the error that it would give. Its key is made and thrown away: that tells
+// what KMS says.
+func (s *Store) WouldTake(ctx context.Context, a *Arrival) error {
+	v := &a.Version
+	if err := s.observe(v); err != nil {
+		return err
+	}
+	b, err := s.destination(ctx, a.Bucket, a.UID)
+	if err != nil {
+		return err
+	}
+	if _, ok, err := s.known(ctx, b, v); err != nil || ok {
+		return err
+	}
+	if err := takes(b, v); err != nil || v.Marker || a.Sealed != nil {
+		return err
+	}
+	_, _, err = s.newKey(ctx, a.Keeper, about(b.UID, v.Key))
+	return err
+}

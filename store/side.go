@@ -93,10 +93,13 @@ func (s *Store) changeSide(ctx context.Context, bucket, key, versionID string, c
 		}
 		for i := range r.Targets {
 			t := &r.Targets[i]
-			if t.Status == s3.Failed || t.Region == "" {
-				continue // what never got there has nothing to change there
+			if t.Status == s3.Failed && t.Open == 0 {
+				continue // what never got there, and never will, has nothing to change there
 			}
-			t.Status, t.Want = s3.Pending, at
+			if t.Status == s3.Completed {
+				t.Status = s3.Pending
+			}
+			t.Want = at
 			t.Open++
 			s.putTask(tx, b.UID, &r.Version, t, KindSide, at)
 		}

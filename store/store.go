@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/farhold/farhold/blob"
 	"github.com/farhold/farhold/kv"
@@ -60,6 +61,9 @@ type Store struct {
 
 	wakeMu sync.Mutex
 	wakes  map[shardName]chan struct{}
+	kicks  atomic.Uint64
+	mended chan struct{}
+	names  uidNames
 
 	readers readers
 	orphans orphans
@@ -74,7 +78,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.InlineMax == 0 {
 		o.InlineMax = inlineMax
 	}
-	s := &Store{opt: o, latches: kv.NewLatches(), wakes: make(map[shardName]chan struct{})}
+	s := &Store{opt: o, latches: kv.NewLatches(), wakes: make(map[shardName]chan struct{}), mended: make(chan struct{}, 1)}
 	s.orphans.start()
 	if err := s.settleDeletions(ctx); err != nil {
 		return nil, err
@@ -90,14 +94,51 @@ type shardName struct {
 }
 
 // Wake gives a channel that signals, as a hint, that tasks may have been added
-// to a shard. It has room for one signal and one receiver.
+// to a shard. It has room for one signal and one receiver. All shards of the
+// tasks whose destination is not known (region "") share one.
 func (s *Store) Wake(region string, lane Lane, shard uint8) <-chan struct{} {
 	return s.wakeOf(shardName{region, lane, shard})
+}
+
+// Kick says that something changed that may have mended what was refused: a
+// policy, a role, a key, a bucket's document. Workers try those tasks at once.
+func (s *Store) Kick() {
+	s.kicks.Add(1)
+	s.wakeMu.Lock()
+	defer s.wakeMu.Unlock()
+	for _, c := range s.wakes {
+		ring(c)
+	}
+}
+
+// Kicks counts the calls of Kick.
+func (s *Store) Kicks() uint64 { return s.kicks.Load() }
+
+// Mend is Kick for a change that only this region knows of (a bucket's
+// document, a key) and that other regions want to hear of, because it may have
+// mended what they were refused here: Mended signals it too.
+func (s *Store) Mend() {
+	s.Kick()
+	ring(s.mended)
+}
+
+// Mended gives the channel that signals Mend. It has room for one signal and
+// one receiver.
+func (s *Store) Mended() <-chan struct{} { return s.mended }
+
+func ring(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 func (s *Store) wakeOf(n shardName) chan struct{} {
 	s.wakeMu.Lock()
 	defer s.wakeMu.Unlock()
+	if n.region == "" {
+		n = shardName{}
+	}
 	c := s.wakes[n]
 	if c == nil {
 		c = make(chan struct{}, 1)
@@ -116,12 +157,9 @@ func (s *Store) wake(uid s3.UID, v *s3.Version, kind Kind) {
 		n.lane = LaneSmall
 	}
 	for i := range v.Targets {
-		if t := &v.Targets[i]; t.Status == s3.Pending {
+		if t := &v.Targets[i]; t.Open > 0 {
 			n.region = t.Region
-			select {
-			case s.wakeOf(n) <- struct{}{}:
-			default:
-			}
+			ring(s.wakeOf(n))
 		}
 	}
 }

@@ -15,6 +15,8 @@ import (
 // Tasks gives up to limit tasks of one shard of a destination region that are
 // due: those that failed before and may be tried again, then those that were
 // never tried, oldest change first, from the clock reading from on (0: all).
+// Those that failed take no more than three quarters of the places, so that
+// however many there are, they do not hold up what is new.
 //
 // Beginning at a reading spares walking over the places of rows that were
 // settled. A row can appear behind it, when a transaction that minted its stamp
@@ -31,7 +33,7 @@ func (s *Store) Tasks(ctx context.Context, region string, lane Lane, shard uint8
 			if err != nil {
 				return err
 			}
-			if t.Due.After(now) || len(tasks) >= limit {
+			if t.Due.After(now) || len(tasks) >= max(limit*3/4, 1) {
 				break
 			}
 			tasks = append(tasks, t)
@@ -57,6 +59,43 @@ func (s *Store) Tasks(ctx context.Context, region string, lane Lane, shard uint8
 	})
 	return tasks, err
 }
+
+// Refused gives up to limit tasks of a shard that are parked because they were
+// refused, due or not, and that were not tried since a moment: what a Kick asks
+// to try again. It walks over the parked tasks from the place after on, and
+// gives the place to go on from, nil at the end.
+func (s *Store) Refused(ctx context.Context, region string, lane Lane, shard uint8, since time.Time, after []byte, limit int) (tasks []Task, next []byte, err error) {
+	err = s.viewTask(ctx, func(snap kv.Snapshot) error {
+		span := kv.Prefix(lanePrefix(tableParked, region, lane, shard))
+		if after != nil {
+			span.Low = append(bytes.Clone(after), 0)
+		}
+		seen := 0
+		for p, err := range snap.Scan(span) {
+			if err != nil {
+				return err
+			}
+			if len(tasks) >= limit || seen >= refusedScanMax {
+				return nil
+			}
+			seen++
+			key := bytes.Clone(p.Key)
+			t, err := parseTask(region, lane, shard, true, key, bytes.Clone(p.Value))
+			if err != nil {
+				return err
+			}
+			if next = key; t.Failed && t.Tried.Before(since) {
+				tasks = append(tasks, t)
+			}
+		}
+		next = nil
+		return nil
+	})
+	return tasks, next, err
+}
+
+// refusedScanMax bounds how many parked tasks one call of Refused walks over.
+const refusedScanMax = 4096
 
 // NextDue gives when the earliest parked task of a shard is due, or false.
 func (s *Store) NextDue(ctx context.Context, region string, lane Lane, shard uint8) (due time.Time, ok bool, err error) {
@@ -205,16 +244,13 @@ func (s *Store) settle(tx *kv.Tx, o *Outcome) error {
 	if err != nil {
 		return err
 	}
-	if o.Result == ResultRetry {
-		next := *t
-		next.Attempts++
-		next.Reason, next.Due = o.Reason, o.Due.UTC().Truncate(time.Millisecond)
-		tx.Delete(t.row)
-		tx.Put(next.parkedKey(), next.value())
-		return nil
-	}
 	tx.Delete(t.row)
-	if o.Result == ResultGone {
+	switch o.Result {
+	case ResultGone:
+		return nil
+	case ResultRetry:
+		// What was refused before stays FAILED until there is another answer.
+		s.park(tx, o, t.Failed)
 		return nil
 	}
 	// The bucket's row is not read: a bucket with versions cannot go, and a
@@ -228,20 +264,52 @@ func (s *Store) settle(tx *kv.Tx, o *Outcome) error {
 		return err
 	}
 	for i := range r.Targets {
-		if g := &r.Targets[i]; g.Bucket == t.Target {
-			settleTarget(g, t, o)
+		g := &r.Targets[i]
+		if g.Bucket != t.Target {
+			continue
 		}
+		end := *o
+		if o.Result == ResultRefused && t.Kind == KindSide && stamp.Compare(t.At, g.Done) <= 0 {
+			end.Result = ResultDone // the change went along with a later one: nothing is left to be refused
+		}
+		if end.Result == ResultRefused {
+			s.park(tx, o, true)
+			if t.Failed && g.Reason == o.Reason && g.Status == s3.Failed {
+				return nil // refused once more, and nothing to be written down of it
+			}
+		}
+		settleTarget(g, t, &end)
 	}
 	st.rewrite(r)
 	return nil
 }
 
-// settleTarget moves a target on. It is PENDING as long as a task for it is
-// open, so that there is an outbox row if and only if it is PENDING; then it is
-// FAILED if the destination refused a change and did not take it later, and
-// COMPLETED otherwise.
+// park writes a task anew under the time of its next try.
+func (s *Store) park(tx *kv.Tx, o *Outcome, failed bool) {
+	next := o.Task
+	next.Attempts++
+	next.Failed, next.Tried = failed, s.wallNow()
+	next.Reason, next.Due = o.Reason, o.Due.UTC().Truncate(time.Millisecond)
+	tx.Put(next.parkedKey(), next.value())
+}
+
+// settleTarget moves a target on. As long as a task for it is open it is
+// PENDING, or FAILED if one of them was refused and is tried again; so there is
+// an outbox row if and only if something is left to be done. When none is open,
+// it is COMPLETED if the destination has the newest change, and else FAILED for
+// good.
 func settleTarget(g *s3.Target, t *Task, o *Outcome) {
+	if o.Result == ResultRefused {
+		if !t.Failed {
+			g.Failed++
+		}
+		g.Status, g.Reason = s3.Failed, o.Reason
+		return
+	}
 	g.Open = max(g.Open-1, 0)
+	if t.Failed {
+		g.Failed = max(g.Failed-1, 0)
+	}
 	switch o.Result {
 	case ResultDone:
 		if at := maxStamp(t.At, o.Shipped); stamp.Compare(at, g.Done) > 0 {
@@ -251,17 +319,67 @@ func settleTarget(g *s3.Target, t *Task, o *Outcome) {
 			}
 		}
 	case ResultFail:
-		if stamp.Compare(t.At, g.Done) > 0 && (g.Reason == "" || t.Kind == KindVersion) {
+		if stamp.Compare(t.At, g.Done) > 0 && (g.Reason == "" || t.Kind == KindVersion || t.Failed) {
 			g.Reason = o.Reason // else the change went along with a later one, or fails because its version did
 		}
 	}
-	switch {
-	case g.Open > 0:
-	case g.Reason != "" && stamp.Compare(g.Done, g.Want) < 0:
-		g.Status = s3.Failed
-	default:
-		g.Status, g.Reason = s3.Completed, ""
+	has := stamp.Compare(g.Done, g.Want) >= 0
+	if has && g.Failed == 0 {
+		g.Reason = ""
 	}
+	switch {
+	case g.Failed > 0:
+		g.Status = s3.Failed
+	case g.Open > 0:
+		g.Status = s3.Pending
+	case has:
+		g.Status = s3.Completed
+	default:
+		g.Status = s3.Failed
+	}
+}
+
+// Resolve gives tasks whose destination was not known when they were written
+// (region "") the place that it has. The versions' targets follow: the first
+// task that is resolved decides for all of a target.
+func (s *Store) Resolve(ctx context.Context, t *Task, place Place) error {
+	var v *s3.Version
+	err := kv.Update(ctx, s.opt.KV, func(tx *kv.Tx) error {
+		v = nil
+		raw, err := tx.Get(t.row)
+		if errors.Is(err, kv.ErrNotFound) || err == nil && !bytes.Equal(raw, t.raw) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		tx.Delete(t.row)
+		st, err := s.openStack(tx, &Bucket{UID: t.UID}, t.Key)
+		if err != nil {
+			return err
+		}
+		r, err := st.version(t.ID)
+		if err != nil || r == nil {
+			return err
+		}
+		for i := range r.Targets {
+			g := &r.Targets[i]
+			if g.Bucket != t.Target {
+				continue
+			}
+			if g.Region == "" {
+				g.Region, g.UID = place.Region, place.UID
+			}
+			s.putTask(tx, t.UID, &r.Version, g, t.Kind, t.At)
+			v = &r.Version
+		}
+		st.rewrite(r)
+		return nil
+	})
+	if err == nil && v != nil {
+		s.wake(t.UID, v, t.Kind)
+	}
+	return err
 }
 
 func maxStamp(a, b stamp.Stamp) stamp.Stamp {

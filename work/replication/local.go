@@ -7,61 +7,54 @@ import (
 	"github.com/farhold/farhold/store"
 )
 
-// Apply hands a shipment that came from a region to the store it is for.
-func Apply(ctx context.Context, s *store.Store, from string, sh *Shipment, body io.Reader) {
-	sh.Answered = true
-	if sh.Side != nil {
-		sh.Side.From = from
-		sh.Err = s.ReceiveSide(ctx, sh.Side)
-		return
-	}
-	sh.Arrival.From = from
-	if sh.Arrival.Version.Origin != from {
-		sh.Err = ErrRefused // no chains: a region speaks for itself only
-		return
-	}
-	sh.Receipt, sh.Err = s.Receive(ctx, &sh.Arrival, body)
-}
-
 // Local is the Transport to buckets of the source's own region: replication
-// within a region goes the same way, without a line that could break.
+// within a region goes the same way, and is asked the same questions, without a
+// line that could break.
 type Local struct {
-	Region string
-	Store  *store.Store
+	Identity *Identity
 }
 
 // Probe always succeeds.
 func (l Local) Probe(context.Context, string) error { return nil }
 
 // Ship applies shipments one after the other.
-func (l Local) Ship(ctx context.Context, _ string, batch []*Shipment) error {
+func (l Local) Ship(ctx context.Context, region string, batch []*Shipment) error {
 	for _, sh := range batch {
-		var body io.ReadCloser
-		if sh.Body != nil {
-			var err error
-			if body, err = sh.Body(ctx); err != nil {
-				sh.Answered, sh.Err = true, err
-				continue
-			}
-		}
-		var r io.Reader
-		if body != nil {
-			r = body
-		}
-		Apply(ctx, l.Store, l.Region, sh, r)
-		if body != nil {
-			body.Close()
-		}
+		l.apply(ctx, region, sh)
 	}
 	return nil
 }
 
+func (l Local) apply(ctx context.Context, region string, sh *Shipment) {
+	sh.Answered = true
+	var body io.Reader
+	if sh.Body != nil {
+		rc, err := sh.Body(ctx)
+		if err != nil {
+			sh.Err = err
+			return
+		}
+		defer rc.Close()
+		body = rc
+	}
+	// What the destination makes of it is nothing to the source.
+	there := *sh
+	if there.Side != nil {
+		side := *there.Side
+		there.Side = &side
+	}
+	Apply(ctx, l.Identity, region, &there, body)
+	sh.Receipt, sh.Stopped, sh.Err = there.Receipt, there.Stopped, there.Err
+}
+
 // Staged asks the store.
-func (l Local) Staged(ctx context.Context, _ string, a *store.Arrival) ([]store.Segment, error) {
-	return l.Store.Staged(ctx, a)
+func (l Local) Staged(ctx context.Context, region string, sh *Shipment) ([]store.Segment, error) {
+	there := *sh
+	return Staged(ctx, l.Identity, region, &there)
 }
 
 // Stage hands a segment to the store.
-func (l Local) Stage(ctx context.Context, _ string, a *store.Arrival, seg store.Segment, body io.Reader) error {
-	return l.Store.Stage(ctx, a, seg, body)
+func (l Local) Stage(ctx context.Context, region string, sh *Shipment, seg store.Segment, body io.Reader) error {
+	there := *sh
+	return Stage(ctx, l.Identity, region, &there, seg, body)
 }

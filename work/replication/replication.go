@@ -31,65 +31,36 @@ type Transport interface {
 	// not Answered have no outcome.
 	Ship(ctx context.Context, region string, batch []*Shipment) error
 	// Staged tells which segments of a large body the region has already.
-	Staged(ctx context.Context, region string, a *store.Arrival) ([]store.Segment, error)
-	// Stage carries a segment ahead of its version.
-	Stage(ctx context.Context, region string, a *store.Arrival, seg store.Segment, body io.Reader) error
+	Staged(ctx context.Context, region string, sh *Shipment) ([]store.Segment, error)
+	// Stage carries a segment ahead of its version. Several may be under way.
+	Stage(ctx context.Context, region string, sh *Shipment, seg store.Segment, body io.Reader) error
 }
 
 // Shipment is a version, or the side data of one, on its way.
 type Shipment struct {
 	Arrival store.Arrival      // of a version
 	Side    *store.SideArrival // of side data, instead
-	// Body opens the version's plaintext; nil for markers and staged bodies.
+	Pass    Passport           // in whose name it comes
+	KeyID   string             // of a version under KMS: the key that the rule wants for its replica
+	Owner   string             // account that the rule wants to own the replica; empty: the source object's owner
+	// Ask asks whether the version would be taken in, and no more: what was
+	// refused once is asked about before its body travels again.
+	Ask bool
+	// Body opens what is shipped of the version's body: its plaintext, or for one
+	// that comes sealed its sealed bytes and the trailer behind them. Nil for
+	// markers, staged bodies and questions.
 	Body func(ctx context.Context) (io.ReadCloser, error)
 
 	Answered bool // the destination answered; Receipt or Err says what
 	Receipt  store.Receipt
+	Stopped  bool // the destination keeps tags off: it was taken without them
 	Err      error
 }
 
-// Errors that a destination answers with, by the name that stands in an
-// answer. Those that are a customer's to mend make an object FAILED; the others
-// leave it PENDING.
-var answers = []struct {
-	name string
-	err  error
-	fail bool
-}{
-	{"DstBucketNotFound", store.ErrDstBucketNotFound, true},
-	{"DstBucketUnversioned", store.ErrDstBucketUnversioned, true},
-	{"DstBucketObjectLockConfigMissing", store.ErrDstObjectLockMissing, true},
-	{"DstVersionNotFound", store.ErrDstVersionNotFound, true},
-	{"DstVersionDiffers", store.ErrDifferent, true},
-	{"ahead", errAhead, false},
-	{"digest", store.ErrDigest, false},
-	{"not-staged", store.ErrNotStaged, false},
-	{"refused", ErrRefused, false},
-}
-
-// ErrRefused is answered to a region that ships what is not its own.
-var ErrRefused = errors.New("replication: a region ships only versions that were made there")
-
-// Name gives the name by which an answer carries an error, and "" for one that
-// has none: the answer then carries its text.
-func Name(err error) string {
-	for _, a := range answers {
-		if errors.Is(err, a.err) {
-			return a.name
-		}
+// Length is how many bytes Body gives.
+func (sh *Shipment) Length() int64 {
+	if s := sh.Arrival.Sealed; s != nil {
+		return s.Length() + trailerSize
 	}
-	return ""
-}
-
-// FromName undoes Name, or gives an error of the text.
-func FromName(name, text string) error {
-	for _, a := range answers {
-		if a.name == name {
-			return a.err
-		}
-	}
-	if text == "" {
-		text = name
-	}
-	return errors.New(text)
+	return sh.Arrival.Version.Size
 }

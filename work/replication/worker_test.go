@@ -36,6 +36,9 @@ type pair struct {
 	src, dst *store.Store
 	link     *replication.Link
 	workers  []*replication.Worker
+	srcLaw   *law
+	dstLaw   *law
+	from, to *replication.Identity
 
 	mu      sync.Mutex
 	down    bool
@@ -78,11 +81,14 @@ func newPair(t *testing.T, lock bool) *pair {
 	p.versioning(p.src, "source", "Enabled")
 	p.versioning(p.dst, "copy", "Enabled")
 	p.document(p.src, "source", "replication", configuration)
+	p.srcLaw, p.dstLaw = new(law), new(law)
+	p.from = &replication.Identity{Region: "us-east-1", Store: p.src, Roles: p.srcLaw, Decider: p.srcLaw, Now: func() time.Time { return p.now }}
+	p.to = &replication.Identity{Region: "us-west-2", Store: p.dst, Roles: p.dstLaw, Decider: p.dstLaw, Now: func() time.Time { return p.now }}
 	clock := stamp.NewClock("us-east-1", func() time.Time { return p.now }, nil)
 	for _, lane := range []store.Lane{store.LaneSmall, store.LaneLarge} {
 		for shard := range uint8(store.Shards) {
 			p.workers = append(p.workers, replication.NewWorker(replication.Options{
-				Region: "us-west-2", Lane: lane, Shard: shard, Store: p.src, Transport: p, Clock: clock, Link: p.link,
+				Region: "us-west-2", Lane: lane, Shard: shard, Store: p.src, Transport: p, Identity: p.from, Clock: clock, Link: p.link,
 			}))
 		}
 	}
@@ -208,28 +214,31 @@ func (p *pair) Ship(ctx context.Context, _ string, batch []*replication.Shipment
 			}
 			body = bytes.NewReader(all)
 		}
-		if sh.Side != nil {
+		if sh.Ask {
+			p.shipped = append(p.shipped, sh.Arrival.Version.Key+" asked")
+		} else if sh.Side != nil {
 			p.shipped = append(p.shipped, sh.Side.Key+" tags")
 		} else if sh.Arrival.Version.Marker {
 			p.shipped = append(p.shipped, sh.Arrival.Version.Key+" marker")
 		} else {
 			p.shipped = append(p.shipped, sh.Arrival.Version.Key)
 		}
-		replication.Apply(ctx, p.dst, "us-east-1", sh, body)
+		replication.Apply(ctx, p.to, "us-east-1", sh, body)
 	}
 	return nil
 }
 
 // Staged asks the destination.
-func (p *pair) Staged(ctx context.Context, _ string, a *store.Arrival) ([]store.Segment, error) {
+func (p *pair) Staged(ctx context.Context, _ string, sh *replication.Shipment) ([]store.Segment, error) {
 	if p.down {
 		return nil, p.broken()
 	}
-	return p.dst.Staged(ctx, a)
+	there := *sh
+	return replication.Staged(ctx, p.to, "us-east-1", &there)
 }
 
 // Stage hands segments on.
-func (p *pair) Stage(ctx context.Context, _ string, a *store.Arrival, seg store.Segment, body io.Reader) error {
+func (p *pair) Stage(ctx context.Context, _ string, sh *replication.Shipment, seg store.Segment, body io.Reader) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stage != nil {
@@ -238,7 +247,8 @@ func (p *pair) Stage(ctx context.Context, _ string, a *store.Arrival, seg store.
 		}
 	}
 	p.staged = append(p.staged, seg.Index)
-	return p.dst.Stage(ctx, a, seg, body)
+	there := *sh
+	return replication.Stage(ctx, p.to, "us-east-1", &there, seg, body)
 }
 
 func TestLinkDownAndBack(t *testing.T) {
@@ -336,8 +346,17 @@ func TestFailedWithAWSsReason(t *testing.T) {
 				p.now = p.now.Add(time.Hour)
 				p.shipped = nil
 				p.step()
-				if n, _, err := p.src.Backlog(t.Context(), "us-west-2", 10); err != nil || n != 0 {
-					t.Errorf("%d tasks are left, %v", n, err)
+				p.wantStatus("k", s3.Failed, reason)
+				left, _, err := p.src.Backlog(t.Context(), "us-west-2", 10)
+				if err != nil || (left == 0) != (reason == "DstBucketNotFound") {
+					t.Errorf("%d tasks are left, %v: what can be mended is tried again, and nothing else", left, err)
+				}
+				if reason == "DstBucketUnversioned" {
+					p.versioning(p.dst, "copy", "Enabled")
+					p.now = p.now.Add(time.Hour)
+					p.step()
+					p.wantStatus("k", s3.Completed, "")
+					p.wantThere("k", make([]byte, size))
 				}
 			})
 		}

@@ -186,27 +186,27 @@ func (c *Client) exchange(ctx context.Context, region string, stream io.Reader, 
 }
 
 // Staged asks which segments of a body the region has.
-func (c *Client) Staged(ctx context.Context, region string, a *store.Arrival) ([]store.Segment, error) {
+func (c *Client) Staged(ctx context.Context, region string, sh *replication.Shipment) ([]store.Segment, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	dog := c.watch(cancel)
 	defer dog.stop()
-	b := appendHead(nil, &replication.Shipment{Arrival: *a}, false, store.Segment{})
+	b := appendHead(nil, sh, false, store.Segment{})
 	res, err := c.do(ctx, region, http.MethodPost, pathStaged, bytes.NewReader(b))
 	if err != nil {
 		return nil, err
 	}
 	defer res.Body.Close()
-	return readSegments(bufio.NewReader(res.Body), a)
+	return readSegments(bufio.NewReader(res.Body), &sh.Arrival)
 }
 
 // Stage sends a segment.
-func (c *Client) Stage(ctx context.Context, region string, a *store.Arrival, seg store.Segment, body io.Reader) error {
+func (c *Client) Stage(ctx context.Context, region string, sh *replication.Shipment, seg store.Segment, body io.Reader) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	dog := c.watch(cancel)
 	defer dog.stop()
-	sh := &replication.Shipment{Arrival: *a}
+	answer := new(replication.Shipment)
 	pr, pw := io.Pipe()
 	var (
 		sender sync.WaitGroup
@@ -224,7 +224,7 @@ func (c *Client) Stage(ctx context.Context, region string, a *store.Arrival, seg
 	})
 	res, err := c.do(ctx, region, http.MethodPost, pathStage, pr)
 	if err == nil {
-		err = readAnswer(bufio.NewReader(res.Body), []*replication.Shipment{sh})
+		err = readAnswer(bufio.NewReader(res.Body), []*replication.Shipment{answer})
 		res.Body.Close()
 		if err != nil {
 			err = link(noEOF(err))
@@ -238,5 +238,17 @@ func (c *Client) Stage(ctx context.Context, region string, a *store.Arrival, seg
 	case err != nil:
 		return err
 	}
-	return sh.Err
+	return answer.Err
+}
+
+// Mended tells a region that something changed here that may have mended what
+// it was refused.
+func (c *Client) Mended(ctx context.Context, region string) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	res, err := c.do(ctx, region, http.MethodPost, pathMended, nil)
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
 }

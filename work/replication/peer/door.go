@@ -23,7 +23,7 @@ type Mux interface {
 
 // Door applies what other regions ship to a store.
 type Door struct {
-	Store *store.Store
+	Identity *replication.Identity
 }
 
 // Bounds of what a stream may have under way: small bodies are read ahead and
@@ -41,6 +41,10 @@ func (d *Door) Mount(mux Mux) {
 	mux.Handle("POST "+pathShip, d.ship)
 	mux.Handle("POST "+pathStaged, d.staged)
 	mux.Handle("POST "+pathStage, d.stage)
+	mux.Handle("POST "+pathMended, func(w http.ResponseWriter, _ *http.Request, _ string) {
+		d.Identity.Store.Kick()
+		w.WriteHeader(http.StatusOK)
+	})
 }
 
 // answers writes answers as they come, and flushes when none is waiting.
@@ -114,14 +118,14 @@ func (d *Door) ship(w http.ResponseWriter, r *http.Request, from string) {
 			places <- struct{}{}
 			applying.Go(func() {
 				defer func() { <-places }()
-				replication.Apply(r.Context(), d.Store, from, sh, bytes.NewReader(nil))
+				replication.Apply(r.Context(), d.Identity, from, sh, bytes.NewReader(nil))
 				answers.answer(seq, sh)
 			})
 			continue
 		}
 		body := &bodyReader{r: in}
-		if sh.Arrival.Version.Size > aheadBytes {
-			replication.Apply(r.Context(), d.Store, from, sh, body)
+		if sh.Length() > aheadBytes {
+			replication.Apply(r.Context(), d.Identity, from, sh, body)
 			answers.answer(seq, sh)
 			if err := body.drain(); err != nil {
 				return
@@ -143,38 +147,37 @@ func (d *Door) ship(w http.ResponseWriter, r *http.Request, from string) {
 		places <- struct{}{}
 		applying.Go(func() {
 			defer func() { <-places }()
-			replication.Apply(r.Context(), d.Store, from, sh, bytes.NewReader(ahead))
+			replication.Apply(r.Context(), d.Identity, from, sh, bytes.NewReader(ahead))
 			answers.answer(seq, sh)
 		})
 	}
 }
 
-// arrival reads the head of a request about one body and checks who asks.
-func arrival(r *http.Request, from string) (*bufio.Reader, *head, error) {
+// arrival reads the head of a request about one body.
+func arrival(r *http.Request) (*bufio.Reader, *head, error) {
 	in := bufio.NewReaderSize(r.Body, 64<<10)
 	h, err := readHead(in)
 	if err != nil {
 		return nil, nil, err
 	}
-	if h.shipment.Side != nil || h.shipment.Arrival.Version.Origin != from {
+	if h.shipment.Side != nil {
 		return nil, nil, replication.ErrRefused
 	}
-	h.shipment.Arrival.From = from
 	return in, h, nil
 }
 
 func (d *Door) staged(w http.ResponseWriter, r *http.Request, from string) {
-	_, h, err := arrival(r, from)
+	_, h, err := arrival(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	list, err := d.Store.Staged(r.Context(), &h.shipment.Arrival)
+	list, err := replication.Staged(r.Context(), d.Identity, from, h.shipment)
 	w.Write(appendSegments(nil, list, err))
 }
 
 func (d *Door) stage(w http.ResponseWriter, r *http.Request, from string) {
-	in, h, err := arrival(r, from)
+	in, h, err := arrival(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -184,7 +187,7 @@ func (d *Door) stage(w http.ResponseWriter, r *http.Request, from string) {
 	if h.segment.Length > segmentMax {
 		sh.Err = errFrame
 	} else {
-		sh.Err = d.Store.Stage(r.Context(), &sh.Arrival, h.segment, &bodyReader{r: in})
+		sh.Err = replication.Stage(r.Context(), d.Identity, from, sh, h.segment, &bodyReader{r: in})
 	}
 	w.Write(appendAnswer(nil, 0, sh))
 }

@@ -6,6 +6,7 @@ package peer
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -24,11 +25,12 @@ const (
 	pathShip   = "/replication/v1/ship"
 	pathStaged = "/replication/v1/staged"
 	pathStage  = "/replication/v1/stage"
+	pathMended = "/replication/v1/mended"
 )
 
 // Bounds of the protocol.
 const (
-	headMax  = 2 << 20   // bytes of a shipment's head: 10,000 parts fit
+	headMax  = 4 << 20   // bytes of a shipment's head: 10,000 parts fit
 	chunkMax = 256 << 10 // bytes of a piece of a body
 	aborted  = 0xffffffff
 )
@@ -46,6 +48,27 @@ const (
 	headOffset
 	headLength
 	headUID
+	headRole
+	headAccount
+	headSource
+	headKeyID
+	headOwner
+	headAsk
+	headSealed
+)
+
+// Fields of a sealed body's description, and of one of its runs.
+const (
+	sealedWrapped protowire.Number = iota + 1
+	sealedRun
+)
+
+const (
+	runPart protowire.Number = iota + 1
+	runSeq
+	runStream
+	runSize
+	runDigest
 )
 
 // Kinds of shipments.
@@ -82,6 +105,17 @@ func appendHead(b []byte, sh *replication.Shipment, body bool, seg store.Segment
 	if body {
 		b = s3.AppendUint(b, headBody, 1)
 	}
+	b = s3.AppendString(b, headRole, sh.Pass.Role)
+	b = s3.AppendString(b, headAccount, sh.Pass.Account)
+	b = s3.AppendString(b, headSource, sh.Pass.Bucket)
+	b = s3.AppendString(b, headKeyID, sh.KeyID)
+	b = s3.AppendString(b, headOwner, sh.Owner)
+	if sh.Ask {
+		b = s3.AppendUint(b, headAsk, 1)
+	}
+	if sealed := sh.Arrival.Sealed; sealed != nil {
+		b = s3.AppendBytes(b, headSealed, appendSealed(nil, sealed))
+	}
 	b = s3.AppendUint(b, headIndex, uint64(seg.Index))
 	b = s3.AppendUint(b, headOffset, uint64(seg.Offset))
 	b = s3.AppendUint(b, headLength, uint64(seg.Length))
@@ -102,7 +136,9 @@ func readHead(r *bufio.Reader) (*head, error) {
 		uid     s3.UID
 		version s3.Version
 		staged  bool
+		sealed  *store.Sealed
 	)
+	sh := h.shipment
 	err = s3.Fields(raw, func(num protowire.Number, x uint64, raw, _ []byte) (err error) {
 		switch num {
 		case headKind:
@@ -123,6 +159,20 @@ func readHead(r *bufio.Reader) (*head, error) {
 			h.segment.Offset = int64(x)
 		case headLength:
 			h.segment.Length = int64(x)
+		case headRole:
+			sh.Pass.Role = string(raw)
+		case headAccount:
+			sh.Pass.Account = string(raw)
+		case headSource:
+			sh.Pass.Bucket = string(raw)
+		case headKeyID:
+			sh.KeyID = string(raw)
+		case headOwner:
+			sh.Owner = string(raw)
+		case headAsk:
+			sh.Ask = x != 0
+		case headSealed:
+			sealed, err = readSealed(raw)
 		}
 		return err
 	})
@@ -130,14 +180,63 @@ func readHead(r *bufio.Reader) (*head, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", errFrame, err)
 	case kind == kindSide:
-		h.shipment.Side = &store.SideArrival{Bucket: bucket, UID: uid, Key: version.Key, ID: version.ID,
+		sh.Side = &store.SideArrival{Bucket: bucket, UID: uid, Key: version.Key, ID: version.ID,
 			Tags: version.Tags, Retention: version.Retention, Hold: version.Hold, ACL: version.ACL}
 	case kind == kindVersion:
-		h.shipment.Arrival = store.Arrival{Bucket: bucket, UID: uid, Version: version, Staged: staged}
+		sh.Arrival = store.Arrival{Bucket: bucket, UID: uid, Version: version, Staged: staged, Sealed: sealed}
 	default:
 		return nil, fmt.Errorf("%w: kind %d", errFrame, kind)
 	}
 	return h, nil
+}
+
+func appendSealed(b []byte, s *store.Sealed) []byte {
+	b = s3.AppendBytes(b, sealedWrapped, s.Wrapped)
+	for i := range s.Runs {
+		r := &s.Runs[i]
+		m := s3.AppendUint(nil, runPart, uint64(r.Part))
+		m = s3.AppendUint(m, runSeq, uint64(r.Seq))
+		m = s3.AppendBytes(m, runStream, r.Stream[:])
+		m = s3.AppendUint(m, runSize, uint64(r.Size))
+		m = protowire.AppendFixed64(protowire.AppendTag(m, runDigest, protowire.Fixed64Type), r.Digest)
+		b = s3.AppendBytes(b, sealedRun, m)
+	}
+	return b
+}
+
+func readSealed(raw []byte) (*store.Sealed, error) {
+	s := new(store.Sealed)
+	err := s3.Fields(raw, func(num protowire.Number, _ uint64, raw, _ []byte) error {
+		switch num {
+		case sealedWrapped:
+			s.Wrapped = bytes.Clone(raw)
+		case sealedRun:
+			s.Runs = append(s.Runs, store.SealedRun{})
+			r := &s.Runs[len(s.Runs)-1]
+			return s3.Fields(raw, func(num protowire.Number, x uint64, raw, _ []byte) error {
+				switch num {
+				case runPart:
+					r.Part = int(x)
+				case runSeq:
+					r.Seq = int(x)
+				case runStream:
+					if len(raw) != len(r.Stream) {
+						return errFrame
+					}
+					copy(r.Stream[:], raw)
+				case runSize:
+					if r.Size = int64(x); r.Size < 0 {
+						return errFrame
+					}
+				case runDigest:
+					r.Digest = x
+				}
+				return nil
+			})
+		}
+		return nil
+	})
+	return s, err
 }
 
 // readFrame reads a length and as many bytes; io.EOF when the stream ends
@@ -251,6 +350,7 @@ const (
 	answerAlready
 	answerDiscarded
 	answerError
+	answerStopped
 )
 
 // answerMax bounds an answer in bytes.
@@ -274,6 +374,9 @@ func appendAnswer(b []byte, seq int, sh *replication.Shipment) []byte {
 		if sh.Receipt.Discarded {
 			b = s3.AppendUint(b, answerDiscarded, 1)
 		}
+		if sh.Stopped {
+			b = s3.AppendUint(b, answerStopped, 1)
+		}
 	}
 	binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start-4))
 	return b
@@ -288,6 +391,7 @@ func readAnswer(r *bufio.Reader, batch []*replication.Shipment) error {
 	var (
 		seq        = uint64(0)
 		failed     bool
+		stopped    bool
 		name, text string
 		rc         store.Receipt
 	)
@@ -309,6 +413,8 @@ func readAnswer(r *bufio.Reader, batch []*replication.Shipment) error {
 			rc.Already = x != 0
 		case answerDiscarded:
 			rc.Discarded = x != 0
+		case answerStopped:
+			stopped = x != 0
 		}
 		return nil
 	})
@@ -319,7 +425,7 @@ func readAnswer(r *bufio.Reader, batch []*replication.Shipment) error {
 		return fmt.Errorf("%w: an answer to nothing", errFrame)
 	}
 	sh := batch[seq]
-	sh.Answered, sh.Receipt = true, rc
+	sh.Answered, sh.Receipt, sh.Stopped = true, rc, stopped
 	if failed {
 		sh.Err = replication.FromName(name, text)
 	}
