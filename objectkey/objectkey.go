@@ -33,18 +33,37 @@ type KMS interface {
 	Resolve(ctx context.Context, account, keyID string) (keyARN string, err error)
 }
 
-// Customer is a key that a client sends along (SSE-C).
+// Customer is a key that a client sends along (SSE-C). It lives as long as its
+// request.
 type Customer struct {
 	Key []byte // 32 bytes
 	MD5 string // of the key, base64, as sent and checked
 }
 
+// String keeps the key out of logs.
+func (c *Customer) String() string { return "customer key " + c.MD5 }
+
+// GoString keeps the key out of logs.
+func (c *Customer) GoString() string { return c.String() }
+
 // Want says how an object is to be sealed, or was.
 type Want struct {
-	By          access.Actor
+	By access.Actor
+	// Bucket and Key name the object, as the encryption context has them. UID is
+	// the bucket's: objects of another bucket of the same name share no key.
 	Bucket, Key string
-	SSE         s3.SSE
-	// About is the encryption context that the client adds to aws:s3:arn.
+	UID         s3.UID
+	// SSE is the algorithm, the name of the key ("" is alias/aws/s3) and whether
+	// to use a bucket key; for reading, what the version says.
+	SSE s3.SSE
+	// About is the encryption context that the client adds to aws:s3:arn. What
+	// was sealed keeps it.
 	About    map[string]string
 	Customer *Customer
+	// Again says that the same key will be opened many times by one caller, as
+	// by the parts of an upload: a decision of KMS then counts for DecisionMax.
+	Again bool
+	// EncryptDoes says that leave to use kms:Encrypt is as good as leave to use
+	// kms:GenerateDataKey: AWS documents either for the key of replicas.
+	EncryptDoes bool
 }
