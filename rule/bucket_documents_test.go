@@ -83,25 +83,35 @@ func TestEncryptionDocument(t *testing.T) {
 		return `<ApplyServerSideEncryptionByDefault><SSEAlgorithm>` + algorithm + `</SSEAlgorithm>` + key + `</ApplyServerSideEncryptionByDefault>`
 	}
 	const key = "<KMSMasterKeyID>k</KMSMasterKeyID>"
-	kms := func(c *Context) { c.KMS = true }
+	unblocked := func(c *Context) {
+		c.Current = func(string) ([]byte, error) {
+			return []byte(doc(by("AES256", "") + "<BlockedEncryptionTypes><EncryptionType>NONE</EncryptionType></BlockedEncryptionTypes>")), nil
+		}
+	}
 	testDocument(t, "encryption", []documentCase{
 		{name: "AES256", body: doc(by("AES256", "")), get: "<SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled>"},
 		{name: "AES256 with bucket key", body: doc(by("AES256", "") + "<BucketKeyEnabled>true</BucketKeyEnabled>"), get: "<BucketKeyEnabled>true</BucketKeyEnabled>"},
 		{name: "AES256 with a key", body: doc(by("AES256", key)), want: "InvalidArgument 400 a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse ArgumentName=ApplyServerSideEncryptionByDefault"},
-		{name: "KMS where there is none", body: doc(by("aws:kms", key)), want: "NotImplemented 501"},
-		{name: "DSSE where there is no KMS", body: doc(by("aws:kms:dsse", "")), want: "NotImplemented 501"},
-		{name: "KMS", ctx: kms, body: doc(by("aws:kms", key)), get: key},
-		{name: "KMS with AWS's own key", ctx: kms, body: doc(by("aws:kms", "") + "<BucketKeyEnabled>true</BucketKeyEnabled>"), get: "<SSEAlgorithm>aws:kms</SSEAlgorithm>"},
+		{name: "KMS", body: doc(by("aws:kms", key)), get: key},
+		{name: "DSSE", body: doc(by("aws:kms:dsse", key)), get: key},
+		{name: "alias", body: doc(by("aws:kms", "<KMSMasterKeyID>alias/a_b/c</KMSMasterKeyID>")), get: "<KMSMasterKeyID>alias/a_b/c</KMSMasterKeyID>"},
+		{name: "ARN", body: doc(by("aws:kms", "<KMSMasterKeyID>arn:aws:kms:us-east-1:111122223333:key/mrk-1</KMSMasterKeyID>")), get: "key/mrk-1"},
+		{name: "ARN of something else", body: doc(by("aws:kms", "<KMSMasterKeyID>arn:aws:iam:us-east-1:111122223333:key/mrk-1</KMSMasterKeyID>")), want: "InvalidArgument 400 The KMS key must be a key ID, a key ARN, an alias name or an alias ARN"},
+		{name: "no name of a key", body: doc(by("aws:kms", "<KMSMasterKeyID>a b</KMSMasterKeyID>")), want: "InvalidArgument 400 The KMS key must be a key ID, a key ARN, an alias name or an alias ARN"},
+		{name: "KMS with AWS's own key", body: doc(by("aws:kms", "") + "<BucketKeyEnabled>true</BucketKeyEnabled>"), get: "<SSEAlgorithm>aws:kms</SSEAlgorithm>"},
 		{name: "unknown algorithm", body: doc(by("AES512", "")), want: malformedXML},
 		{name: "algorithm of another service", body: doc(by("aws:fsx", "")), want: malformedXML},
 		{name: "no rule", body: "<ServerSideEncryptionConfiguration/>", want: malformedXML},
 		{name: "two rules", body: doc(by("AES256", ""), by("AES256", "")), want: malformedXML},
 		{name: "empty rule", body: doc(""), want: malformedXML},
 		{name: "SSE-C blocked", body: doc(by("AES256", "") + "<BlockedEncryptionTypes><EncryptionType>SSE-C</EncryptionType></BlockedEncryptionTypes>"), get: "<EncryptionType>SSE-C</EncryptionType>"},
+		{name: "SSE-C stays blocked", body: doc(by("AES256", "")), get: "<EncryptionType>SSE-C</EncryptionType>"},
+		{name: "SSE-C unblocked", body: doc(by("AES256", "") + "<BlockedEncryptionTypes><EncryptionType>NONE</EncryptionType></BlockedEncryptionTypes>"), get: "<EncryptionType>NONE</EncryptionType>"},
+		{name: "SSE-C stays unblocked", ctx: unblocked, body: doc(by("AES256", "")), get: "<EncryptionType>NONE</EncryptionType>"},
 		{name: "unknown type blocked", body: doc(by("AES256", "") + "<BlockedEncryptionTypes><EncryptionType>SSE-X</EncryptionType></BlockedEncryptionTypes>"), want: malformedXML},
 		{name: "nothing and something blocked", body: doc(by("AES256", "") + "<BlockedEncryptionTypes><EncryptionType>NONE</EncryptionType><EncryptionType>SSE-C</EncryptionType></BlockedEncryptionTypes>"), want: malformedXML},
 	})
-	if e, err := ParseEncryption(nil); err != nil || e.SSE.Algorithm != "AES256" || e.BlockSSEC {
+	if e, err := ParseEncryption(nil); err != nil || e.SSE.Algorithm != "AES256" || !e.BlockSSEC {
 		t.Errorf("%+v, %v", e, err)
 	}
 	e, err := ParseEncryption([]byte(doc(by("aws:kms", key) + "<BucketKeyEnabled>true</BucketKeyEnabled><BlockedEncryptionTypes><EncryptionType>SSE-C</EncryptionType></BlockedEncryptionTypes>")))

@@ -64,7 +64,7 @@ var Documents = []Document{
 		check: checkCORS},
 	{Name: "encryption", Get: "s3:GetEncryptionConfiguration", Put: "s3:PutEncryptionConfiguration", Delete: "s3:PutEncryptionConfiguration",
 		PutStatus: 200, MaxBytes: 64 * kib, Enforced: true,
-		Note:  "AES256; aws:kms and aws:kms:dsse answer NotImplemented where there is no KMS.",
+		Note:  "SSE-C is blocked until BlockedEncryptionTypes says NONE; what a document leaves out stays as it was.",
 		check: checkEncryption, unset: defaultEncryption},
 	{Name: "intelligent-tiering", ByID: true, Get: "s3:GetIntelligentTieringConfiguration", Put: "s3:PutIntelligentTieringConfiguration",
 		Delete: "s3:PutIntelligentTieringConfiguration", List: "s3:GetIntelligentTieringConfiguration", PutStatus: 204, MaxBytes: 64 * kib,

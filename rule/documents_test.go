@@ -187,7 +187,7 @@ func TestUnset(t *testing.T) {
 		"accelerate":          `<AccelerateConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>`,
 		"analytics":           "NoSuchConfiguration 404 The specified configuration does not exist.",
 		"cors":                "NoSuchCORSConfiguration 404 The CORS configuration does not exist BucketName=source",
-		"encryption":          `<ServerSideEncryptionConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>`,
+		"encryption":          `<ServerSideEncryptionConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled><BlockedEncryptionTypes><EncryptionType>SSE-C</EncryptionType></BlockedEncryptionTypes></Rule></ServerSideEncryptionConfiguration>`,
 		"intelligent-tiering": "NoSuchConfiguration 404 The specified configuration does not exist.",
 		"inventory":           "NoSuchConfiguration 404 The specified configuration does not exist.",
 		"lifecycle":           "NoSuchLifecycleConfiguration 404 The lifecycle configuration does not exist BucketName=source",
