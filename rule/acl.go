@@ -144,8 +144,8 @@ func ParseACL(raw []byte, p Principals) (ACL, error) {
 	return a, nil
 }
 
-// parseStoredACL reads an ACL that was checked before.
-func parseStoredACL(raw []byte) (ACL, error) {
+// StoredACL reads an ACL that was checked before.
+func StoredACL(raw []byte) (ACL, error) {
 	var doc s3shapes.AccessControlPolicy
 	if err := restxml.Decode(raw, &doc); err != nil {
 		return ACL{}, err
@@ -166,15 +166,25 @@ func knownGroup(uri string) bool {
 	return uri == AllUsers || uri == AuthenticatedUsers || uri == LogDelivery
 }
 
-// Render writes the list as GetBucketAcl and GetObjectAcl answer.
-func (a ACL) Render() ([]byte, error) {
-	doc := s3shapes.GetBucketAclOutput{Owner: &s3shapes.Owner{ID: &a.Owner}, Grants: make([]s3shapes.Grant, len(a.Grants))}
+// Render writes the list as GetBucketAcl and GetObjectAcl answer. name gives
+// the display name of a canonical user ID; nil leaves names away.
+func (a ACL) Render(name func(id string) string) ([]byte, error) {
+	display := func(id string) *string {
+		if name == nil {
+			return nil
+		}
+		if n := name(id); n != "" {
+			return &n
+		}
+		return nil
+	}
+	doc := s3shapes.GetBucketAclOutput{Owner: &s3shapes.Owner{ID: &a.Owner, DisplayName: display(a.Owner)}, Grants: make([]s3shapes.Grant, len(a.Grants))}
 	for i, g := range a.Grants {
 		grantee := &s3shapes.Grantee{Type: "CanonicalUser"}
 		if g.Group != "" {
 			grantee.Type, grantee.URI = "Group", &a.Grants[i].Group
 		} else {
-			grantee.ID = &a.Grants[i].ID
+			grantee.ID, grantee.DisplayName = &a.Grants[i].ID, display(g.ID)
 		}
 		doc.Grants[i] = s3shapes.Grant{Grantee: grantee, Permission: &a.Grants[i].Permission}
 	}
@@ -190,6 +200,49 @@ func (a ACL) Public() bool {
 		}
 	}
 	return false
+}
+
+// Grantee is whom a grant may reach.
+type Grantee struct {
+	ID      string // canonical user ID of the account; empty for the anonymous and for services
+	Service string // such as logging.s3.amazonaws.com, else empty
+}
+
+// Reach says how an ACL gives a permission.
+type Reach uint8
+
+// Ways in which an ACL gives.
+const (
+	Nothing Reach = iota
+	ToID          // to the account by its canonical user ID
+	ToGroup       // to a group that the grantee is in
+)
+
+// Gives tells whether the list gives a permission (READ, WRITE, READ_ACP or
+// WRITE_ACP; FULL_CONTROL has them all) to somebody. With ignorePublic, grants
+// to everybody and to every AWS user count for nothing.
+func (a ACL) Gives(permission string, to Grantee, ignorePublic bool) Reach {
+	reach := Nothing
+	for i := range a.Grants {
+		g := &a.Grants[i]
+		if g.Permission != permission && g.Permission != "FULL_CONTROL" {
+			continue
+		}
+		switch {
+		case g.ID != "":
+			if g.ID == to.ID && reach == Nothing {
+				reach = ToID
+			}
+		case g.Group == LogDelivery:
+			if to.Service == "logging.s3.amazonaws.com" {
+				reach = ToGroup
+			}
+		case ignorePublic, to.Service != "":
+		case g.Group == AllUsers, g.Group == AuthenticatedUsers && to.ID != "":
+			reach = ToGroup
+		}
+	}
+	return reach
 }
 
 // ownerOnly tells whether the list gives something to its owner alone.

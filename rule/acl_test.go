@@ -34,14 +34,14 @@ func TestCannedACL(t *testing.T) {
 			t.Errorf("%q: %+v, %v", name, a, err)
 			continue
 		}
-		body, err := a.Render()
+		body, err := a.Render(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if again, err := ParseACL(body, testUsers); err != nil || !reflect.DeepEqual(again, a) {
 			t.Errorf("%q: %+v, %v from %s", name, again, err, body)
 		}
-		if again, err := parseStoredACL(body); err != nil || !reflect.DeepEqual(again, a) {
+		if again, err := StoredACL(body); err != nil || !reflect.DeepEqual(again, a) {
 			t.Errorf("%q: %+v, %v from %s", name, again, err, body)
 		}
 	}

@@ -56,7 +56,7 @@ func checkOwnership(ctx *Context, raw []byte) ([]byte, error) {
 			return nil, err
 		}
 		if acl != nil {
-			parsed, err := parseStoredACL(acl)
+			parsed, err := StoredACL(acl)
 			if err != nil {
 				return nil, err
 			}

@@ -1,11 +1,12 @@
 package rule
 
 import (
-	"slices"
+	"errors"
 	"strings"
 
 	"github.com/farhold/farhold/arn"
 	"github.com/farhold/farhold/awserr"
+	"github.com/farhold/farhold/policy"
 	s3shapes "github.com/farhold/farhold/wire/shapes/s3"
 )
 
@@ -25,44 +26,36 @@ var (
 // policyMax is the longest policy after normalisation, in bytes.
 const policyMax = 20480
 
-// checkPolicy checks the form of a bucket policy, member by member, with names
-// to the letter: what a laxer reader takes for a statement must not be skipped
-// by this one. The stored bytes are what was checked.
+// checkPolicy checks a bucket policy: its form by the parser whose documents are
+// evaluated, so that the stored bytes mean what was checked, and then what S3
+// demands besides.
 func checkPolicy(ctx *Context, raw []byte) ([]byte, error) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil, ErrPolicyMalformed
+	}
+	if _, err := policy.Parse(raw, policy.Resource); err != nil {
+		return nil, policyFault(err)
 	}
 	doc, err := parseJSON(raw)
 	if err != nil {
 		return nil, ErrPolicyMalformed.Because(err)
 	}
-	if err := onlyMembers(doc, "Version", "Id", "Statement"); err != nil {
-		return nil, err
+	list := []*node{doc.member("Statement")}
+	if list[0].kind == nodeArray {
+		list = list[0].items
 	}
-	statements := doc.member("Statement")
-	if statements == nil {
-		return nil, missing("Statement")
-	}
-	if v := doc.member("Version"); v != nil && (v.kind != nodeString || v.text != "2012-10-17" && v.text != "2008-10-17") {
-		return nil, ErrPolicyVersion
-	}
-	if id := doc.member("Id"); id != nil && id.kind != nodeString {
-		return nil, ErrPolicyMalformed.Text("Invalid policy syntax.")
-	}
-	list := []*node{statements}
-	if statements.kind == nodeArray {
-		list = statements.items
-	}
-	if len(list) == 0 {
-		return nil, ErrPolicyMalformed.Text("Could not parse the policy: Statement is empty!")
-	}
-	sids := map[string]bool{}
-	public := false
 	for _, s := range list {
-		if err := checkStatement(ctx, s, sids); err != nil {
+		if err := checkStatement(ctx, s); err != nil {
 			return nil, err
 		}
-		public = public || statementPublic(s)
+	}
+	canonical := doc.append(nil)
+	if len(canonical) > policyMax {
+		return nil, ErrPolicySize
+	}
+	public, err := PolicyPublic(canonical)
+	if err != nil {
+		return nil, err
 	}
 	if public {
 		stored, err := ctx.current("publicAccessBlock")
@@ -73,60 +66,58 @@ func checkPolicy(ctx *Context, raw []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if block.BlockPublicPolicy {
+		if block.With(ctx.AccountBlock).BlockPublicPolicy {
 			return nil, awserr.ErrAccessDenied.Text("User: %s is not authorized to perform: s3:PutBucketPolicy on resource: \"%s\" because public policies are blocked by the BlockPublicPolicy block public access setting.", ctx.Caller, arn.Bucket(ctx.Bucket))
 		}
-	}
-	canonical := doc.append(nil)
-	if len(canonical) > policyMax {
-		return nil, ErrPolicySize
 	}
 	return canonical, nil
 }
 
-func missing(name string) error { return ErrPolicyMalformed.Text("Missing required field %s", name) }
-
-func onlyMembers(n *node, names ...string) error {
-	if n.kind != nodeObject {
-		return ErrPolicyMalformed.Text("Invalid policy syntax.")
-	}
-	for _, m := range n.members {
-		if !slices.Contains(names, m) {
-			return ErrPolicyMalformed.Text("Unknown field %s", m)
-		}
-	}
-	return nil
-}
-
-func checkStatement(ctx *Context, s *node, sids map[string]bool) error {
-	if err := onlyMembers(s, "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"); err != nil {
+// policyFault gives S3's text for what the parser found.
+func policyFault(err error) error {
+	var e *policy.Error
+	if !errors.As(err, &e) {
 		return err
 	}
-	if sid := s.member("Sid"); sid != nil {
-		if sid.kind != nodeString {
-			return ErrPolicyMalformed.Text("Invalid policy syntax.")
+	switch e.Fault {
+	case policy.NotJSON:
+		return ErrPolicyMalformed.Because(err)
+	case policy.UnknownMember:
+		return ErrPolicyMalformed.Text("Unknown field %s", e.Member)
+	case policy.MissingMember:
+		return ErrPolicyMalformed.Text("Missing required field %s", e.Member)
+	case policy.BadVersion:
+		return ErrPolicyVersion
+	case policy.NoStatement:
+		return ErrPolicyMalformed.Text("Could not parse the policy: Statement is empty!")
+	case policy.DuplicateSid:
+		return ErrPolicyMalformed.Text("Statement IDs (SID) in a single policy must be unique.")
+	case policy.BadEffect:
+		return ErrPolicyMalformed.Text("Invalid effect: %s", e.Value)
+	case policy.BothMembers:
+		return ErrPolicyConfirm
+	case policy.BadPrincipal:
+		if e.Member == "" {
+			return ErrPolicyPrincipal
 		}
-		if sids[sid.text] && sid.text != "" {
-			return ErrPolicyMalformed.Text("Statement IDs (SID) in a single policy must be unique.")
-		}
-		sids[sid.text] = true
+		return badPrincipal(e.Member, e.Value)
+	case policy.UnknownOperator:
+		return ErrPolicyMalformed.Text("Invalid Condition type : %s", e.Value)
 	}
-	effect := s.member("Effect")
-	if effect == nil {
-		return missing("Effect")
+	switch e.Member {
+	case "Action":
+		return ErrPolicyAction
+	case "Resource":
+		return ErrPolicyResource
 	}
-	if effect.kind != nodeString || effect.text != "Allow" && effect.text != "Deny" {
-		return ErrPolicyMalformed.Text("Invalid effect: %s", effect.text)
-	}
-	for _, name := range []string{"Principal", "Action", "Resource"} {
-		yes, no := s.member(name), s.member("Not"+name)
-		if yes == nil && no == nil {
-			return missing(name)
-		}
-		if yes != nil && no != nil {
-			return ErrPolicyConfirm
-		}
-	}
+	return ErrPolicyMalformed.Text("Invalid policy syntax.").Because(err)
+}
+
+func badPrincipal(kind, name string) error {
+	return ErrPolicyPrincipal.With("Detail", `"`+kind+`" : "`+name+`"`)
+}
+
+func checkStatement(ctx *Context, s *node) error {
 	for _, name := range []string{"Principal", "NotPrincipal"} {
 		if p := s.member(name); p != nil {
 			if err := checkPrincipal(p); err != nil {
@@ -138,69 +129,24 @@ func checkStatement(ctx *Context, s *node, sids map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	if err := checkResources(ctx, s, actions); err != nil {
-		return err
-	}
-	if c := s.member("Condition"); c != nil {
-		return checkCondition(c)
-	}
-	return nil
+	return checkResources(ctx, s, actions)
 }
 
-// checkPrincipal checks "*" or {"AWS": …, "Service": …, …} and turns account
-// IDs into the ARNs of their roots, as AWS shows them.
+// checkPrincipal checks the names of services and turns account IDs into the
+// ARNs of their roots, as AWS shows them.
 func checkPrincipal(p *node) error {
-	if p.kind == nodeString && p.text == "*" {
-		return nil
-	}
-	if p.kind != nodeObject || len(p.members) == 0 {
-		return ErrPolicyPrincipal
-	}
 	for i, kind := range p.members {
-		names, ok := p.items[i].strings()
-		if !ok {
-			return ErrPolicyPrincipal
-		}
+		names, _ := p.items[i].strings()
 		for _, n := range names {
-			good := n.text != ""
-			switch kind {
-			case "AWS":
-				if arn.ValidAccount(n.text) {
-					n.text = "arn:aws:iam::" + n.text + ":root"
-				}
-				good = awsPrincipal(n.text)
-			case "CanonicalUser":
-				good = canonicalID.MatchString(n.text)
-			case "Service":
-				good = strings.HasSuffix(n.text, ".amazonaws.com")
-			case "Federated":
-			default:
-				return ErrPolicyMalformed.Text("Unknown field %s", kind)
-			}
-			if !good {
-				return ErrPolicyPrincipal.With("Detail", `"`+kind+`" : "`+n.text+`"`)
+			switch {
+			case kind == "AWS" && arn.ValidAccount(n.text):
+				n.text = "arn:aws:iam::" + n.text + ":root"
+			case kind == "Service" && !strings.HasSuffix(n.text, ".amazonaws.com"):
+				return badPrincipal(kind, n.text)
 			}
 		}
 	}
 	return nil
-}
-
-func awsPrincipal(s string) bool {
-	if s == "*" {
-		return true
-	}
-	a, err := arn.Parse(s)
-	if err != nil || a.Region != "" || !arn.ValidAccount(a.Account) || strings.Contains(a.Resource, "*") {
-		return false
-	}
-	kind, name, _ := strings.Cut(a.Resource, "/")
-	switch a.Service {
-	case "iam":
-		return a.Resource == "root" || (kind == "user" || kind == "role") && name != ""
-	case "sts":
-		return (kind == "assumed-role" || kind == "federated-user") && name != ""
-	}
-	return false
 }
 
 // checkActions gives the actions of a statement, or nil with NotAction.
@@ -306,143 +252,17 @@ func glob(pattern, s string) bool {
 	return p == len(pattern)
 }
 
-// conditionOperators are the operators of the policy language, without the
-// prefixes for sets and the suffix IfExists.
-var conditionOperators = []string{
-	"StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "StringLike", "StringNotLike",
-	"NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals", "NumericGreaterThan", "NumericGreaterThanEquals",
-	"DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan", "DateGreaterThanEquals",
-	"Bool", "BinaryEquals", "IpAddress", "NotIpAddress", "ArnEquals", "ArnNotEquals", "ArnLike", "ArnNotLike", "Null",
-}
-
-func checkCondition(c *node) error {
-	if c.kind != nodeObject {
-		return ErrPolicyMalformed.Text("Invalid policy syntax.")
-	}
-	for i, operator := range c.members {
-		name := strings.TrimPrefix(strings.TrimPrefix(operator, "ForAllValues:"), "ForAnyValue:")
-		name = strings.TrimSuffix(name, "IfExists")
-		if !slices.Contains(conditionOperators, name) {
-			return ErrPolicyMalformed.Text("Invalid Condition type : %s", operator)
-		}
-		keys := c.items[i]
-		if keys.kind != nodeObject {
-			return ErrPolicyMalformed.Text("Invalid policy syntax.")
-		}
-		for _, v := range keys.items {
-			values := []*node{v}
-			if v.kind == nodeArray {
-				values = v.items
-			}
-			for _, x := range values {
-				if x.kind == nodeArray || x.kind == nodeObject || x.kind == nodeNull {
-					return ErrPolicyMalformed.Text("Invalid policy syntax.")
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// fixedKeys are condition keys that, with values without wildcards, make a
-// statement speak about somebody in particular.
-var fixedKeys = []string{
-	"aws:sourcearn", "aws:sourcevpc", "aws:sourcevpce", "aws:sourceowner", "aws:sourceaccount", "aws:sourceip", "aws:userid", "aws:principalorgid",
-	"aws:principalorgpaths", "aws:principalarn", "aws:principalaccount", "aws:sourceorgid", "aws:sourceorgpaths",
-	"s3:x-amz-server-side-encryption-aws-kms-key-id", "s3:dataaccesspointarn", "s3:dataaccesspointaccount",
-}
-
 // PolicyPublic tells whether a policy, as Check returned it, gives something
 // to everybody, as GetBucketPolicyStatus reports.
 func PolicyPublic(raw []byte) (bool, error) {
-	doc, err := parseJSON(raw)
+	doc, err := policy.Parse(raw, policy.Resource)
 	if err != nil {
 		return false, err
 	}
-	statements := doc.member("Statement")
-	if statements == nil {
-		return false, nil
-	}
-	list := []*node{statements}
-	if statements.kind == nodeArray {
-		list = statements.items
-	}
-	return slices.ContainsFunc(list, statementPublic), nil
+	return policy.Public(doc), nil
 }
 
 // RenderPolicyStatus writes the answer of GetBucketPolicyStatus.
 func RenderPolicyStatus(public bool) ([]byte, error) {
 	return encode(&s3shapes.PolicyStatus{IsPublic: &public})
-}
-
-// statementPublic tells whether a statement allows something to everybody
-// without a condition that narrows that to somebody in particular.
-func statementPublic(s *node) bool {
-	effect := s.member("Effect")
-	if effect == nil || effect.text != "Allow" {
-		return false
-	}
-	everybody := s.member("NotPrincipal") != nil
-	if p := s.member("Principal"); p != nil {
-		everybody = p.kind == nodeString && p.text == "*"
-		if aws := p.member("AWS"); aws != nil {
-			names, _ := aws.strings()
-			everybody = everybody || slices.ContainsFunc(names, func(n *node) bool { return n.text == "*" })
-		}
-	}
-	if !everybody {
-		return false
-	}
-	c := s.member("Condition")
-	if c == nil {
-		return true
-	}
-	for i, operator := range c.members {
-		if !narrows(operator) {
-			continue
-		}
-		for j, key := range c.items[i].members {
-			if slices.Contains(fixedKeys, strings.ToLower(key)) && fixed(strings.ToLower(key), c.items[i].items[j]) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// narrows tells whether an operator demands a value, rather than excluding one
-// or being satisfied by a key that is absent.
-func narrows(operator string) bool {
-	if strings.HasPrefix(operator, "ForAllValues:") || strings.HasSuffix(operator, "IfExists") {
-		return false
-	}
-	switch strings.TrimPrefix(operator, "ForAnyValue:") {
-	case "StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnEquals", "ArnLike", "IpAddress":
-		return true
-	}
-	return false
-}
-
-// fixed tells whether the values of a condition have no wildcards. An address
-// range is fixed unless it is everything, or nearly.
-func fixed(key string, v *node) bool {
-	values, ok := v.strings()
-	if !ok {
-		return false
-	}
-	for _, n := range values {
-		if strings.ContainsAny(n.text, "*?$") {
-			return false
-		}
-		if key != "aws:sourceip" {
-			continue
-		}
-		if _, bits, ok := strings.Cut(n.text, "/"); ok {
-			wide := []string{"0", "1", "2", "3", "4", "5", "6", "7"}
-			if slices.Contains(wide, bits) {
-				return false
-			}
-		}
-	}
-	return true
 }

@@ -28,6 +28,15 @@ func ParsePublicAccessBlock(stored []byte) (PublicAccessBlock, error) {
 	return PublicAccessBlock{value(doc.BlockPublicAcls), value(doc.IgnorePublicAcls), value(doc.BlockPublicPolicy), value(doc.RestrictPublicBuckets)}, nil
 }
 
+// With gives what two blocks demand together, such as a bucket's and its
+// account's: the stricter of each.
+func (b PublicAccessBlock) With(o PublicAccessBlock) PublicAccessBlock {
+	return PublicAccessBlock{
+		b.BlockPublicACLs || o.BlockPublicACLs, b.IgnorePublicACLs || o.IgnorePublicACLs,
+		b.BlockPublicPolicy || o.BlockPublicPolicy, b.RestrictPublicBuckets || o.RestrictPublicBuckets,
+	}
+}
+
 func (b PublicAccessBlock) document() ([]byte, error) {
 	return encode(&s3shapes.PublicAccessBlockConfiguration{
 		BlockPublicAcls: &b.BlockPublicACLs, IgnorePublicAcls: &b.IgnorePublicACLs,

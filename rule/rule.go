@@ -38,11 +38,12 @@ type Context struct {
 	// Destination looks a bucket up in the whole realm. Its errors are returned
 	// as they are. A nil Destination means that no other bucket exists.
 	Destination func(bucket string) (Destination, error)
+	// AccountBlock is the public access block of the owner's account, which
+	// counts beside the bucket's.
+	AccountBlock PublicAccessBlock
 	// MinimumObjectSize is the header x-amz-transition-default-minimum-object-size
 	// of PutBucketLifecycleConfiguration.
 	MinimumObjectSize string
-	// KMS tells that aws:kms works here.
-	KMS bool
 	// AWSStrict turns off what Farhold takes beyond AWS.
 	AWSStrict bool
 }

@@ -49,7 +49,31 @@ type Bucket struct {
 	raw         []byte // the row this was read from: writers guard on it
 	replication *rule.Replication
 	lock        *rule.ObjectLock
+	derived     *sync.Map // see Derived; nil where nothing is kept
 }
+
+// Derived gives what make makes of the bucket and its documents, under a name.
+// It is made once for each state of the bucket and kept as long as that: a
+// change of any document makes it anew. What make returns is shared and must
+// not be changed; its errors are returned and not kept. Several callers at once
+// may each make their own.
+func (b *Bucket) Derived(name string, make func() (any, error)) (any, error) {
+	if b.derived == nil {
+		return make()
+	}
+	if v, ok := b.derived.Load(name); ok {
+		return v, nil
+	}
+	v, err := make()
+	if err != nil {
+		return nil, err
+	}
+	b.derived.Store(name, v)
+	return v, nil
+}
+
+// Has tells whether a document is set, of those that a bucket has one of.
+func (b *Bucket) Has(doc string) bool { return b.has(doc) }
 
 // Versioning states.
 const (
@@ -103,7 +127,7 @@ func parseBucket(key, raw []byte) (*Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bucket{raw: raw}
+	b := &Bucket{raw: raw, derived: new(sync.Map)}
 	err = s3.Fields(body, func(num protowire.Number, x uint64, raw, field []byte) error {
 		switch num {
 		case bucketName:
@@ -408,6 +432,7 @@ func (s *Store) DeleteBucket(ctx context.Context, name string) error {
 			return errDeleting // by another request, which will say how it ended
 		}
 		m := *b
+		m.derived = nil
 		m.deleting = true
 		m.Revision++
 		m.raw = m.row()
