@@ -52,7 +52,8 @@ func readAttributes(values []string) (a attributes, err error) {
 // getObjectAttributes gives what HEAD gives and the parts besides, without the
 // metadata.
 func getObjectAttributes(d *Door, rq *Request) error {
-	if err := refuseCustomerKeys(rq.R.Header); err != nil {
+	customer, err := rq.readerKey()
+	if err != nil {
 		return err
 	}
 	want, err := readAttributes(rq.R.Header["X-Amz-Object-Attributes"])
@@ -72,6 +73,14 @@ func getObjectAttributes(d *Door, rq *Request) error {
 		return err
 	}
 	defer o.Close()
+	if err := rq.use(o, customer); err != nil {
+		return err
+	}
+	if want.checksum {
+		if err := o.Unlock(rq.Ctx); err != nil {
+			return err
+		}
+	}
 	more := false
 	// AWS lists parts only where each has a checksum of its own that the
 	// object's was made of; for the others it gives their number.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/farhold/farhold/awserr"
@@ -24,6 +25,10 @@ var (
 // unwrap prepares the body for the handler: framing taken off, hash checked
 // on the way, length known. It reads nothing yet.
 func (d *Door) unwrap(rq *Request) error {
+	if rq.unwrapped {
+		return nil
+	}
+	rq.unwrapped = true
 	rq.Body, rq.Length = http.NoBody, 0
 	if rq.Route.Body == bodyNone {
 		return nil
@@ -33,7 +38,10 @@ func (d *Door) unwrap(rq *Request) error {
 	r.Body = &rq.in
 	rq.Body, rq.Length = &rq.in, r.ContentLength
 	if rq.Auth.Kind == sigv4.Anonymous {
-		return nil // a form, whose own bounds are checked as it is read
+		if rq.Route.Form && rq.isForm() {
+			return nil // its own bounds are checked as it is read
+		}
+		rq.Auth.PayloadHash = unsignedHash(rq.Get("X-Amz-Content-Sha256"))
 	}
 	framed, err := awschunked.ForRequest(r, rq.Auth)
 	if err != nil {
@@ -53,6 +61,15 @@ func (d *Door) unwrap(rq *Request) error {
 		rq.Body = sigv4.PayloadReader(rq.Body, hash)
 	}
 	return nil
+}
+
+// unsignedHash gives what an unsigned request says of its body: nothing signs
+// it, but what it claims is checked all the same.
+func unsignedHash(v string) string {
+	if len(v) == 64 || strings.HasPrefix(v, "STREAMING-") {
+		return v
+	}
+	return ""
 }
 
 // plainLength demands that a body without chunks of its own says how long it

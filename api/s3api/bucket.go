@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/farhold/farhold/arn"
 	"github.com/farhold/farhold/awserr"
@@ -41,6 +42,9 @@ func createBucket(d *Door, rq *Request) error {
 	if err := checkBucketName(rq.Bucket); err != nil {
 		return err
 	}
+	if err := mayDress(rq); err != nil {
+		return err
+	}
 	body, err := rq.Document(bucketDocumentMax)
 	if err != nil {
 		return err
@@ -62,6 +66,9 @@ func createBucket(d *Door, rq *Request) error {
 		return err
 	}
 	if conf.Tags != nil {
+		if err := rq.may("s3:TagResource"); err != nil {
+			return err
+		}
 		list := make([]s3.Tag, len(conf.Tags))
 		for i, t := range conf.Tags {
 			list[i] = s3.Tag(t)
@@ -93,6 +100,25 @@ func createBucket(d *Door, rq *Request) error {
 	rq.Set("Location", "/"+rq.Bucket)
 	rq.Set("X-Amz-Bucket-Arn", arn.Bucket(rq.Bucket).String())
 	return rq.Empty(http.StatusOK)
+}
+
+// mayDress asks for what the headers give a new bucket besides being made.
+func mayDress(rq *Request) error {
+	h := rq.R.Header
+	for _, need := range [...]struct{ header, action string }{
+		{"X-Amz-Acl", "s3:PutBucketAcl"}, {"X-Amz-Grant-Full-Control", "s3:PutBucketAcl"}, {"X-Amz-Grant-Read", "s3:PutBucketAcl"},
+		{"X-Amz-Grant-Read-Acp", "s3:PutBucketAcl"}, {"X-Amz-Grant-Write", "s3:PutBucketAcl"}, {"X-Amz-Grant-Write-Acp", "s3:PutBucketAcl"},
+		{"X-Amz-Bucket-Object-Lock-Enabled", "s3:PutBucketObjectLockConfiguration"}, {"X-Amz-Bucket-Object-Lock-Enabled", "s3:PutBucketVersioning"},
+		{"X-Amz-Object-Ownership", "s3:PutBucketOwnershipControls"},
+	} {
+		if v, ok := one(h, need.header); !ok || strings.EqualFold(v, "false") {
+			continue
+		}
+		if err := rq.may(need.action); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkLocation holds a location constraint against the region that was asked.
@@ -127,7 +153,8 @@ func newBucket(rq *Request) (n store.NewBucket, err error) {
 	default:
 		return n, awserr.Argument("x-amz-bucket-object-lock-enabled", v, "Invalid x-amz-bucket-object-lock-enabled header: %s", v)
 	}
-	if v, given := rq.R.Header["X-Amz-Object-Ownership"]; given {
+	v, given := rq.R.Header["X-Amz-Object-Ownership"]
+	if given {
 		if err := rule.OwnershipHeader(v[0], true); err != nil {
 			return n, err
 		}
@@ -138,17 +165,25 @@ func newBucket(rq *Request) (n store.NewBucket, err error) {
 	default:
 		return n, awserr.ErrNotImplemented.With("Header", "x-amz-bucket-namespace")
 	}
-	given, err := aclFromHeaders(rq.R.Header, rq.Caller.Account, bucketACL)
-	if err != nil || given == nil || given.isPrivate() {
+	if rq.Door.opt.OpenBuckets {
+		if n.Documents["publicAccessBlock"], err = rule.Find("publicAccessBlock").Remove(); err != nil {
+			return n, err
+		}
+		if !given {
+			n.Ownership = rule.ObjectWriter
+		}
+	}
+	a, err := rq.aclFromHeaders(rq.R.Header, n.Owner, n.Owner, bucketACL)
+	if err != nil || a == nil || a.isPrivate(n.Owner) {
 		return n, err
 	}
 	switch {
 	case n.Ownership == ownershipEnforced:
 		return n, rule.ErrOwnershipACL
-	case given.isPublic():
+	case a.isPublic() && (!rq.Door.opt.OpenBuckets || rq.Door.accountBlock(n.Owner).BlockPublicACLs):
 		return n, errACLWithPublicBlock
 	}
-	n.Documents["acl"] = encodeACL(n.Owner, given.list(n.Owner, n.Owner))
+	n.Documents["acl"] = encodeACL(n.Owner, a.list(n.Owner, n.Owner))
 	return n, nil
 }
 

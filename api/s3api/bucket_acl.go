@@ -3,6 +3,7 @@ package s3api
 import (
 	"net/http"
 
+	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/store"
 )
 
@@ -14,15 +15,16 @@ func getBucketACL(d *Door, rq *Request) error {
 		return err
 	}
 	var kept []byte
-	if b.Ownership != ownershipEnforced {
+	if b.Ownership != ownershipEnforced && b.Has("acl") {
 		if kept, err = d.opt.Store.Document(rq.Ctx, b, "acl", ""); err != nil {
 			return err
 		}
 	}
-	if kept == nil {
-		kept = encodeACL(b.Owner, (&acl{canned: "private"}).list(b.Owner, b.Owner))
+	a, err := bucketACLOf(kept, b)
+	if err != nil {
+		return awserr.ErrInternal.Because(err)
 	}
-	return rq.document(http.StatusOK, kept)
+	return rq.answerACL(a)
 }
 
 // putBucketACL replaces the bucket's ACL by a canned one, by grants in headers
@@ -35,7 +37,7 @@ func putBucketACL(d *Door, rq *Request) error {
 	if b.Ownership == ownershipEnforced {
 		return errNoACLs
 	}
-	given, err := aclFromHeaders(rq.R.Header, b.Owner, bucketACL)
+	given, err := rq.aclFromHeaders(rq.R.Header, b.Owner, b.Owner, bucketACL)
 	if err != nil {
 		return err
 	}
@@ -49,18 +51,12 @@ func putBucketACL(d *Door, rq *Request) error {
 	case given == nil && len(body) == 0:
 		return errMissingACL
 	case given == nil:
-		if given, err = parseACL(body, b.Owner); err != nil {
+		if given, err = rq.parseACL(body, b.Owner, b.Owner); err != nil {
 			return err
 		}
 	}
-	if given.isPublic() {
-		blocked, err := d.publicACLsBlocked(rq, b)
-		if err != nil {
-			return err
-		}
-		if blocked {
-			return errPublicACLBlocked
-		}
+	if err := d.refusePublicACL(rq, b, given); err != nil {
+		return err
 	}
 	doc := encodeACL(b.Owner, given.list(b.Owner, b.Owner))
 	err = d.opt.Store.ChangeDocument(rq.Ctx, b.Name, "acl", "", func(b *store.Bucket, _ []byte) ([]byte, error) {

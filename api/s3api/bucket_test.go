@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -90,7 +91,7 @@ func TestCreateBucket(t *testing.T) {
 
 func TestForeignName(t *testing.T) {
 	w := newWorld(t)
-	w.realm.names["taken"] = realm.Name{Name: "taken", Region: "us-east-1", Owner: "999999999999"}
+	w.send(w.signAs(w.request("PUT", "/taken", nil), nil, "AKIAOTHER", "other secret", time.Now())).want(t, 200, "")
 	w.do("PUT", "/taken", nil).want(t, 409, "BucketAlreadyExists")
 	w.do("GET", "/taken", nil).want(t, 403, "AccessDenied")
 	w.do("DELETE", "/taken", nil).want(t, 403, "AccessDenied")
@@ -227,7 +228,7 @@ func TestListBuckets(t *testing.T) {
 			for _, b := range page.Buckets {
 				names = append(names, *b.Name+"@"+*b.BucketRegion)
 			}
-			if *page.Owner.ID != CanonicalID(testAccount) {
+			if *page.Owner.ID != canonicalID(testAccount) {
 				t.Errorf("the owner is %s", *page.Owner.ID)
 			}
 		}
@@ -261,7 +262,7 @@ func TestBucketACL(t *testing.T) {
 	w.bucket("enforced")
 	w.do("PUT", "/open", nil, "x-amz-object-ownership", "ObjectWriter").want(t, 200, "")
 	c := w.sdk()
-	owner := CanonicalID(testAccount)
+	owner := canonicalID(testAccount)
 
 	get := func(bucket string) *sdk.GetBucketAclOutput {
 		t.Helper()
@@ -300,12 +301,13 @@ func TestBucketACL(t *testing.T) {
 		{"both", "open", policy(logs), []string{"x-amz-acl", "private"}, 400, "UnexpectedContent"},
 		{"canned and grants", "open", nil, []string{"x-amz-acl", "private", "x-amz-grant-read", "id=" + owner}, 400, "InvalidRequest"},
 		{"unknown canned", "open", nil, []string{"x-amz-acl", "none"}, 400, "InvalidArgument"},
-		{"unknown grantee", "open", nil, []string{"x-amz-grant-read", "id=" + CanonicalID("999999999999")}, 400, "InvalidArgument"},
+		{"unknown grantee", "open", nil, []string{"x-amz-grant-read", "id=" + canonicalID("123456789012")}, 400, "InvalidArgument"},
 		{"e-mail", "open", nil, []string{"x-amz-grant-read", "emailAddress=a@example.com"}, 400, "UnresolvableGrantByEmailAddress"},
 		{"no grant format", "open", nil, []string{"x-amz-grant-read", owner}, 400, "InvalidArgument"},
 		{"bad XML", "open", []byte("<AccessControlPolicy>"), nil, 400, "MalformedACLError"},
 		{"bad permission", "open", policy(grant("CanonicalUser", "<ID>"+owner+"</ID>", "ALL")), nil, 400, "MalformedACLError"},
-		{"foreign owner", "open", []byte(strings.Replace(string(policy(logs)), owner, CanonicalID("999999999999"), 1)), nil, 400, "InvalidArgument"},
+		{"foreign owner", "open", []byte(strings.Replace(string(policy(logs)), owner, canonicalID("123456789012"), 1)), nil, 400, "InvalidArgument"},
+		{"another account as owner", "open", []byte(strings.Replace(string(policy(logs)), owner, canonicalID(otherAccount), 1)), nil, 403, "AccessDenied"},
 		{"document", "open", policy(grant("CanonicalUser", "<ID>"+owner+"</ID>", "READ") + logs), nil, 200, ""},
 	} {
 		t.Run(x.what, func(t *testing.T) {

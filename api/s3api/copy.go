@@ -23,10 +23,14 @@ func (d *Door) openSource(rq *Request, h http.Header) (*store.Object, copySource
 	if err != nil {
 		return nil, src, err
 	}
-	if err := d.mayRead(rq, src); err != nil {
+	a, err := d.mayRead(rq, src)
+	if err != nil {
 		return nil, src, err
 	}
-	o, err := d.opt.Store.Open(rq.Ctx, src.bucket, src.key, src.versionID)
+	o, err := rq.open(src.bucket, src.key, src.versionID)
+	if isAbsent(err) {
+		return nil, src, d.hide(rq, a, missing(err, src.key, src.versionID))
+	}
 	if err != nil {
 		e := awserr.From(missing(err, src.key, src.versionID))
 		if e != nil && e.Code == awserr.ErrMethodNotAllowed.Code {
@@ -35,6 +39,14 @@ func (d *Door) openSource(rq *Request, h http.Header) (*store.Object, copySource
 		if e != nil {
 			return nil, src, e
 		}
+		return nil, src, err
+	}
+	customer, err := readCustomer(h, customerCopy, rq.secure())
+	if err == nil {
+		err = rq.use(o, customer)
+	}
+	if err != nil {
+		o.Close()
 		return nil, src, err
 	}
 	if c := copyConditions(h); !c.none() {
@@ -48,28 +60,35 @@ func (d *Door) openSource(rq *Request, h http.Header) (*store.Object, copySource
 
 // mayRead tells whether the caller may read the source, and whether it can be
 // read here: existence must not show to those who may not.
-func (d *Door) mayRead(rq *Request, src copySource) error {
+func (d *Door) mayRead(rq *Request, src copySource) (*ask, error) {
 	place, ok, err := d.opt.Realm.Locate(rq.Ctx, src.bucket)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case !ok:
-		return store.ErrNoSuchBucket.With("BucketName", src.bucket)
+		return nil, store.ErrNoSuchBucket.With("BucketName", src.bucket)
 	}
-	if err := checkOwner(rq.Get("X-Amz-Source-Expected-Bucket-Owner"), place.Owner); err != nil {
-		return err
-	}
-	action := "s3:GetObject"
+	a := &ask{action: "s3:GetObject", name: src.bucket, key: src.key, version: src.versionID, role: source}
 	if src.versionID != "" {
-		action = "s3:GetObjectVersion"
+		a.action = "s3:GetObjectVersion"
 	}
-	if err := d.authorise(rq.Ctx, rq.Caller, action, resourceOf(src.bucket, src.key), place.Owner); err != nil {
-		return err
+	if place.Region == d.opt.Region {
+		if a.bucket, err = d.opt.Store.Bucket(rq.Ctx, src.bucket); err != nil {
+			return nil, err
+		}
+		place.Owner = a.bucket.Owner
 	}
-	if place.Region != d.opt.Region {
-		return notImplemented("x-amz-copy-source", "The source bucket is in another region: "+place.Region)
+	a.owner = place.Owner
+	if err := checkOwner(rq.Get("X-Amz-Source-Expected-Bucket-Owner"), place.Owner); err != nil {
+		return nil, err
 	}
-	return nil
+	if err := d.authorise(rq, a); err != nil {
+		return nil, err
+	}
+	if a.bucket == nil {
+		return nil, notImplemented("x-amz-copy-source", "The source bucket is in another region: "+place.Region)
+	}
+	return a, nil
 }
 
 // copyObject makes an object of another one's bytes. They are read and written
@@ -101,7 +120,7 @@ func copyObject(d *Door, rq *Request) error {
 		return err
 	}
 	defer o.Close()
-	if src.bucket == rq.Bucket && src.key == rq.Key && src.versionID == "" && !replace && !changes(h) {
+	if src.bucket == rq.Bucket && src.key == rq.Key && src.versionID == "" && !replace && !changes(h) && !encryptsAnew(o, in, b) {
 		return errCopyOntoItself
 	}
 	if o.Size > objectMax {
@@ -167,6 +186,13 @@ func changes(h http.Header) bool {
 	return false
 }
 
+// encryptsAnew tells whether a copy of an object onto itself changes how it is
+// encrypted: without a word of the request, by the bucket's default. Where one
+// was set, AWS takes the copy also when it changes nothing.
+func encryptsAnew(o *store.Object, in *store.PutInput, b *store.Bucket) bool {
+	return b.Has("encryption") || underKMS(o.SSE) || o.SSE.CustomerKeyMD5 != "" || in.SSE.CustomerKeyMD5 != ""
+}
+
 // copiedSystem gives the system headers of a copy that keeps its source's: all
 // but the website redirect, which belongs to one object and comes with the
 // request or not at all.
@@ -199,12 +225,18 @@ func uploadPartCopy(d *Door, rq *Request) error {
 		return err
 	}
 	h := rq.R.Header
-	if err := refuseCustomerKeys(h); err != nil {
+	customer, err := readCustomer(h, customerWrite, rq.secure())
+	if err != nil {
 		return err
 	}
 	uploadID := rq.Query.Get("uploadId")
-	if _, err := d.opt.Store.Upload(rq.Ctx, rq.Bucket, rq.Key, uploadID); err != nil {
+	u, err := d.opt.Store.Upload(rq.Ctx, rq.Bucket, rq.Key, uploadID)
+	if err != nil {
 		return noUpload(err, uploadID)
+	}
+	keeper, err := rq.partKeeper(u, customer)
+	if err != nil {
+		return err
 	}
 	o, _, err := d.openSource(rq, h)
 	if err != nil {
@@ -227,7 +259,7 @@ func uploadPartCopy(d *Door, rq *Request) error {
 		}
 		defer body.Close()
 		p, err := d.opt.Store.UploadPart(rq.Ctx, &store.PartInput{
-			Bucket: rq.Bucket, Key: rq.Key, UploadID: uploadID, Number: number, Size: span.length,
+			Bucket: rq.Bucket, Key: rq.Key, UploadID: uploadID, Number: number, Size: span.length, Keeper: keeper,
 		}, body)
 		if err != nil {
 			return result{err: noUpload(err, uploadID)}
@@ -240,7 +272,7 @@ func uploadPartCopy(d *Door, rq *Request) error {
 		w.Close("CopyPartResult")
 		return result{doc: w, headers: func(h http.Header) {
 			showSourceVersion(h, o)
-			showSSE(h, s3.SSE{})
+			showSSE(h, u.Input.SSE)
 		}}
 	})
 }

@@ -95,7 +95,7 @@ func TestCopyErrors(t *testing.T) {
 	a.want(t, 400, "InvalidRequest")
 	// Who may not read the source learns nothing of it.
 	r := w.request("PUT", "/bucket/other", nil, "x-amz-copy-source", "bucket/nokey")
-	w.send(w.signAs(r, nil, "AKIASOMEUSER", "user's secret", w.door.opt.Now())).want(t, 403, "AccessDenied")
+	w.send(w.signAs(r, nil, "AKIAALICE", "alice's secret", w.door.opt.Now())).want(t, 403, "AccessDenied")
 }
 
 func TestUploadPartCopy(t *testing.T) {
@@ -126,5 +126,5 @@ func TestUploadPartCopy(t *testing.T) {
 	w.do("PUT", "/bucket/key?partNumber=1&uploadId=nonsense", nil, "x-amz-copy-source", "/bucket/source").want(t, 404, "NoSuchUpload")
 	w.do("PUT", target(1), nil, "x-amz-copy-source", "/bucket/nokey").want(t, 404, "NoSuchKey")
 	r := w.request("PUT", target(1), nil, "x-amz-copy-source", "bucket/source")
-	w.send(w.signAs(r, nil, "AKIASOMEUSER", "user's secret", w.door.opt.Now())).want(t, 403, "AccessDenied")
+	w.send(w.signAs(r, nil, "AKIAALICE", "alice's secret", w.door.opt.Now())).want(t, 403, "AccessDenied")
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/rule"
 	"github.com/farhold/farhold/store"
 )
@@ -83,6 +84,7 @@ func (d *Door) ruleContext(rq *Request, b *store.Bucket) rule.Context {
 			return d.destination(rq.Ctx, bucket)
 		},
 		MinimumObjectSize: rq.Get("X-Amz-Transition-Default-Minimum-Object-Size"),
+		AccountBlock:      d.accountBlock(b.Owner),
 		AWSStrict:         d.opt.Strict,
 	}
 }
@@ -101,7 +103,7 @@ func (d *Door) destination(ctx context.Context, bucket string) (rule.Destination
 		if err != nil {
 			return rule.Destination{}, err
 		}
-		to.Versioned = b.Versioning == "Enabled"
+		to.Versioned, to.Owner = b.Versioning == "Enabled", b.Owner
 	} else if d.opt.Versioning != nil {
 		if v, err := d.opt.Versioning(ctx, place.Region, bucket); err == nil {
 			to.Versioned = v == "Enabled"
@@ -142,6 +144,11 @@ func putDocument(d *Door, rq *Request, doc *rule.Document) error {
 	if err != nil {
 		return err
 	}
+	if doc.Name == "replication" {
+		if err := d.mayPass(rq, raw); err != nil {
+			return err
+		}
+	}
 	id := rq.Query.Get("id")
 	var c rule.Context
 	var next []byte
@@ -164,6 +171,19 @@ func putDocument(d *Door, rq *Request, doc *rule.Document) error {
 		rq.Set(http.CanonicalHeaderKey(h.Name), h.Value)
 	}
 	return rq.Empty(doc.PutStatus)
+}
+
+// mayPass asks whether the caller may hand the role of a replication
+// configuration to S3. A document that can't be read is the check's to refuse.
+func (d *Door) mayPass(rq *Request, raw []byte) error {
+	conf, err := rule.ParseReplication(raw)
+	if err != nil || conf == nil || conf.Role == "" {
+		return nil
+	}
+	if d.opt.PassRole == nil {
+		return awserr.ErrAccessDenied
+	}
+	return d.opt.PassRole(rq.Ctx, rq.Actor(), conf.Role)
 }
 
 // documentCount tells how many documents of a kind a bucket has.

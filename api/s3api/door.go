@@ -13,7 +13,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/farhold/farhold/access"
+	"github.com/farhold/farhold/objectkey"
 	"github.com/farhold/farhold/realm"
+	"github.com/farhold/farhold/rule"
 	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/store"
 	"github.com/farhold/farhold/wire/sigv4"
@@ -48,6 +51,29 @@ type Options struct {
 	Verifier *sigv4.Verifier
 	Hosts    Hosts // base names for virtual-hosted style
 	Strict   bool  // turn Farhold's two exceptions to AWS's rules off
+	// Decider decides about every request. Without one all are refused.
+	Decider *access.Decider
+	// AccountBlock gives the public access block of an account, which counts
+	// beside its buckets'. Nil means that no account has one.
+	AccountBlock func(account string) rule.PublicAccessBlock
+	// Proxies are those whose word on where a request came from counts.
+	Proxies access.Proxies
+	// PassRole asks whether somebody may hand a role to S3 (iam:PassRole, with
+	// iam:PassedToService s3.amazonaws.com), for replication. Nil means that
+	// nobody may.
+	PassRole func(ctx context.Context, who access.Actor, role string) error
+	// KnownID tells whether a canonical user ID is an account's, for grants in
+	// ACLs. Nil knows the caller and the owners of what the ACL is on alone.
+	KnownID func(canonicalID string) bool
+	// DisplayName gives the name that stands beside the ID of an Owner or a
+	// grantee. Nil leaves it away, as AWS does since November 2025.
+	DisplayName func(canonicalID string) string
+	// OpenBuckets has new buckets begin as AWS made them before April 2023: who
+	// writes an object owns it, ACLs work, and no public access is blocked.
+	OpenBuckets bool
+	// Keys makes and opens the keys of objects that are not under the region's.
+	// Nil means that there is no KMS; customers' keys work all the same.
+	Keys *objectkey.Keys
 	// Versioning asks another region for the versioning state of a bucket, for
 	// the checks of a replication configuration. It may be nil: then buckets of
 	// other regions are taken to be versioned.
@@ -74,6 +100,9 @@ type Door struct {
 func New(o Options) *Door {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Keys == nil {
+		o.Keys = objectkey.New(objectkey.Options{Now: o.Now})
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -125,5 +154,13 @@ func (d *Door) serve(rq *Request) error {
 	if err := d.unwrap(rq); err != nil {
 		return err
 	}
-	return rq.Route.Handler(d, rq)
+	err := rq.Route.Handler(d, rq)
+	if err != nil && reads(rq.Route.Action) && isAbsent(err) {
+		a, e := rq.ask(rq.Route.Action)
+		if e != nil {
+			return e
+		}
+		return d.hide(rq, a, err)
+	}
+	return err
 }

@@ -25,8 +25,11 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 
+	"github.com/farhold/farhold/access"
+	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/blob/memblob"
 	"github.com/farhold/farhold/kv/memkv"
+	"github.com/farhold/farhold/policy"
 	"github.com/farhold/farhold/realm"
 	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/seal"
@@ -36,9 +39,10 @@ import (
 )
 
 const (
-	testAccount = "111122223333"
-	testKey     = "AKIAIOSFODNN7EXAMPLE"
-	testSecret  = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+	testAccount  = "111122223333"
+	otherAccount = "999999999999"
+	testKey      = "AKIAIOSFODNN7EXAMPLE"
+	testSecret   = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 )
 
 var _ Realm = (*realm.Realm)(nil)
@@ -108,18 +112,61 @@ func (f *fakeRealm) Regions() []string { return []string{"eu-west-1", "us-east-1
 
 func (f *fakeRealm) Endpoint(region string) string { return f.endpoints[region] }
 
-// principal is who the test's access key belongs to.
-type principal struct {
-	account string
-	root    bool
+// rootOf is the root user of an account.
+func rootOf(account string) *access.Caller {
+	return &access.Caller{Kind: access.Root, Account: account, ARN: "arn:aws:iam::" + account + ":root", UserID: account}
 }
 
-func (p principal) Account() string { return p.account }
-func (p principal) ARN() string     { return "arn:aws:iam::" + p.account + ":root" }
-func (p principal) IsRoot() bool    { return p.root }
+// userOf is an IAM user.
+func userOf(account, name string) *access.Caller {
+	return &access.Caller{Kind: access.User, Account: account, ARN: "arn:aws:iam::" + account + ":user/" + name, UserID: "AIDA" + name, Name: name}
+}
+
+// directory says what binds the callers of the tests, by ARN. Those that it
+// does not know have no policies.
+type directory struct {
+	mu       sync.Mutex
+	policies map[string]*access.Policies
+	fail     error
+}
+
+func (d *directory) Policies(_ context.Context, c *access.Caller) (*access.Policies, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if p := d.policies[c.ARN]; p != nil || d.fail != nil {
+		return p, d.fail
+	}
+	return &access.Policies{}, nil
+}
+
+func (d *directory) ResourceControl(context.Context, string) ([][]*policy.Document, error) {
+	return nil, nil
+}
+
+// bind sets what binds a caller.
+func (w *world) bind(arn string, p *access.Policies) {
+	w.directory.mu.Lock()
+	defer w.directory.mu.Unlock()
+	if w.directory.policies == nil {
+		w.directory.policies = map[string]*access.Policies{}
+	}
+	w.directory.policies[arn] = p
+}
+
+// identityPolicy parses an identity policy of statements.
+func identityPolicy(t testing.TB, statements ...string) *policy.Document {
+	t.Helper()
+	doc, err := policy.Parse([]byte(`{"Version":"2012-10-17","Statement":[`+strings.Join(statements, ",")+`]}`), policy.Identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
 
 // keys are the credentials of the tests.
-type keys map[string]struct {
+type keys map[string]credential
+
+type credential struct {
 	secret string
 	who    any
 }
@@ -145,6 +192,9 @@ type world struct {
 	blobs  *memblob.Store // to make operations fail
 	log    *logBuffer
 	region string
+
+	directory *directory
+	keys      keys // of whom the door knows; tests add theirs before they use them
 }
 
 func newWorld(t testing.TB) *world {
@@ -167,21 +217,31 @@ func newRegion(t testing.TB, f *fakeRealm, region string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, realm: f, store: s, blobs: blobs, log: &logBuffer{}, region: region}
+	w := &world{t: t, realm: f, store: s, blobs: blobs, log: &logBuffer{}, region: region, directory: &directory{}}
+	w.keys = keys{
+		testKey:      {testSecret, rootOf(testAccount)},
+		"AKIAOTHER":  {"other secret", rootOf(otherAccount)},
+		"AKIANOBODY": {"nobody's secret", nil},
+		"AKIAALICE":  {"alice's secret", userOf(testAccount, "alice")},
+		"AKIABOB":    {"bob's secret", userOf(otherAccount, "bob")},
+	}
 	hosts := Hosts{"localhost", "s3.amazonaws.com", "s3." + region + ".amazonaws.com"}
 	w.door = New(Options{
 		Region: region, Store: s, Realm: f, Hosts: hosts,
 		Verifier: &sigv4.Verifier{
-			Credentials: keys{
-				testKey:        {testSecret, principal{testAccount, true}},
-				"AKIAOTHER":    {"other secret", principal{"999999999999", true}},
-				"AKIANOBODY":   {"nobody's secret", nil},
-				"AKIASOMEUSER": {"user's secret", principal{testAccount, false}},
-			},
-			Region: region, Services: []string{"s3"},
+			Credentials: w.keys,
+			Region:      region, Services: []string{"s3"},
 			Bucket: func(r *http.Request) string { return hosts.Bucket(r.Host) },
 		},
-		Log: slog.New(slog.NewTextHandler(w.log, nil)),
+		Log:     slog.New(slog.NewTextHandler(w.log, nil)),
+		Decider: &access.Decider{Directory: w.directory},
+		KnownID: func(id string) bool { return id == canonicalID(testAccount) || id == canonicalID(otherAccount) },
+		PassRole: func(_ context.Context, who access.Actor, _ string) error {
+			if who.Caller.IsRoot() {
+				return nil
+			}
+			return awserr.ErrAccessDenied
+		},
 	})
 	w.server = httptest.NewServer(w.door)
 	f.endpoints[region] = strings.TrimPrefix(w.server.URL, "http://")

@@ -25,8 +25,6 @@ var (
 	errStorageClass   = awserr.New("InvalidStorageClass", 400, "The storage class you specified is not valid")
 	errRedirect       = awserr.New("InvalidRedirectLocation", 400, "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
 	errRedirectLong   = awserr.New("InvalidRedirectLocation", 400, "The length of website redirect location cannot exceed 2,048 characters.")
-	errSSEMethod      = awserr.ErrInvalidArgument.Text("The encryption method specified is not supported")
-	errSSEKeyAlone    = awserr.ErrInvalidArgument.Text("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
 	errLockDigest     = awserr.ErrInvalidRequest.Text("Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters")
 )
 
@@ -43,13 +41,13 @@ type description struct {
 	until   string
 	hold    string
 	locks   bool // one of the three was given
+	sse     bool // something about encryption was given; see protect
 }
 
 // describe reads headers in one pass over the map, because requests for small
 // objects spend much of their time here.
 func describe(h http.Header) (*description, error) {
 	var d description
-	var sse, sseKey string
 	var meta int
 	for name := range h {
 		if isMeta(name) {
@@ -93,18 +91,15 @@ func describe(h http.Header) (*description, error) {
 			d.until, d.locks = v, true
 		case "X-Amz-Object-Lock-Legal-Hold":
 			d.hold, d.locks = v, true
-		case "X-Amz-Server-Side-Encryption":
-			sse = v
-		case "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id":
-			sseKey = v
-		case "X-Amz-Server-Side-Encryption-Context",
+		case "X-Amz-Server-Side-Encryption",
+			"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id",
+			"X-Amz-Server-Side-Encryption-Context",
+			"X-Amz-Server-Side-Encryption-Bucket-Key-Enabled",
 			"X-Amz-Server-Side-Encryption-Customer-Algorithm",
 			"X-Amz-Server-Side-Encryption-Customer-Key",
-			"X-Amz-Server-Side-Encryption-Customer-Key-Md5",
-			"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Algorithm",
-			"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key",
-			"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key-Md5",
-			"X-Amz-Write-Offset-Bytes",
+			"X-Amz-Server-Side-Encryption-Customer-Key-Md5":
+			d.sse = true
+		case "X-Amz-Write-Offset-Bytes",
 			"X-Amz-Object-Lock-Event-Hold",
 			"X-Amz-Object-Lock-Event-Hold-Duration-Days",
 			"X-Amz-Object-Lock-Event-Hold-Duration-Years":
@@ -126,7 +121,7 @@ func describe(h http.Header) (*description, error) {
 	if err := checkMetadata(d.meta); err != nil {
 		return nil, err
 	}
-	return &d, checkSSE(sse, sseKey)
+	return &d, nil
 }
 
 func (d *description) add(name, value string) {
@@ -184,33 +179,6 @@ func checkRedirect(v string) error {
 	return nil
 }
 
-// checkSSE judges the encryption asked for. Every object is encrypted with keys
-// of the region; keys of KMS are not served yet, and saying so is better than
-// another key than the one that was asked for.
-func checkSSE(method, key string) error {
-	switch method {
-	case "", "AES256":
-		if key != "" {
-			return errSSEKeyAlone.With("ArgumentName", "x-amz-server-side-encryption").With("ArgumentValue", method)
-		}
-		return nil
-	case "aws:kms", "aws:kms:dsse":
-		return notImplemented("x-amz-server-side-encryption", "")
-	}
-	return errSSEMethod.With("ArgumentName", "x-amz-server-side-encryption").With("ArgumentValue", method)
-}
-
-// refuseCustomerKeys answers NotImplemented where a read brings a key of its own.
-func refuseCustomerKeys(h http.Header) error {
-	if _, ok := h["X-Amz-Server-Side-Encryption-Customer-Algorithm"]; ok {
-		return notImplemented("x-amz-server-side-encryption-customer-algorithm", "")
-	}
-	if _, ok := h["X-Amz-Server-Side-Encryption-Customer-Key"]; ok {
-		return notImplemented("x-amz-server-side-encryption-customer-key", "")
-	}
-	return nil
-}
-
 // putInput turns headers into the description of an object to be written: what
 // PutObject, CreateMultipartUpload and the browser form have in common. The form
 // gives its fields as headers, in canonical form. Its Verify checks Content-MD5
@@ -249,10 +217,9 @@ func newInput(rq *Request, b *store.Bucket, key string, h http.Header) (*store.P
 		System: d.system,
 		Meta:   d.meta,
 		Class:  d.class,
-		Owner:  rq.Caller.Account,
 	}
 	if d.tags {
-		if err := rq.may("s3:PutObjectTagging"); err != nil {
+		if err := rq.mayMake("s3:PutObjectTagging", h); err != nil {
 			return nil, err
 		}
 		if in.Tags, err = rule.ParseTagHeader(d.tagging); err != nil {
@@ -260,40 +227,37 @@ func newInput(rq *Request, b *store.Bucket, key string, h http.Header) (*store.P
 		}
 	}
 	if d.acl {
-		if err := rq.may("s3:PutObjectAcl"); err != nil {
+		if err := rq.mayMake("s3:PutObjectAcl", h); err != nil {
 			return nil, err
 		}
 		if in.ACL, err = rq.Door.headerACL(rq, b, h); err != nil {
 			return nil, err
 		}
 	}
+	in.Owner = rq.owner(b, in.ACL)
 	if d.locks {
-		if err := d.mayLock(rq); err != nil {
+		if err := d.mayLock(rq, h); err != nil {
 			return nil, err
 		}
 		if err := lockHeaders(in, b, d, rq.Door.opt.Now()); err != nil {
 			return nil, err
 		}
 	}
-	in.If, err = writeConditions(h)
-	return in, err
-}
-
-// may tells whether the caller may do something besides what the route asks
-// for, with the object of the request.
-func (rq *Request) may(action string) error {
-	return rq.Door.authorise(rq.Ctx, rq.Caller, action, resourceOf(rq.Bucket, rq.Key), rq.Place.Owner)
+	if in.If, err = writeConditions(h); err != nil {
+		return nil, err
+	}
+	return in, rq.protect(in, b, h, d.sse)
 }
 
 // mayLock asks for the permissions that lock headers need.
-func (d *description) mayLock(rq *Request) error {
+func (d *description) mayLock(rq *Request, h http.Header) error {
 	if d.mode != "" || d.until != "" {
-		if err := rq.may("s3:PutObjectRetention"); err != nil {
+		if err := rq.mayMake("s3:PutObjectRetention", h); err != nil {
 			return err
 		}
 	}
 	if d.hold != "" {
-		return rq.may("s3:PutObjectLegalHold")
+		return rq.mayMake("s3:PutObjectLegalHold", h)
 	}
 	return nil
 }

@@ -3,19 +3,15 @@ package s3api
 import (
 	"errors"
 
+	"github.com/farhold/farhold/access"
 	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/wire/sigv4"
 )
 
-// Principal is what the verifier's Credentials must give as the identity behind
-// an access key.
-type Principal interface {
-	Account() string // 12 digits
-	ARN() string
-	IsRoot() bool // the account's root user
-}
+// anonymous is whoever gives no credentials.
+var anonymous = &access.Caller{}
 
-var errNoPrincipal = errors.New("the credentials came without a principal")
+var errNoPrincipal = errors.New("the credentials came without a caller")
 
 // identify proves who sends the request. A form carries its credentials in its
 // body; until they are read, its sender is nobody, and credentials beside the
@@ -35,16 +31,16 @@ func (d *Door) identify(rq *Request) error {
 func (rq *Request) believe(res *sigv4.Result) error {
 	rq.Auth = res
 	if res.Kind == sigv4.Anonymous {
-		rq.Caller = Caller{Anonymous: true}
+		rq.Caller = anonymous
 		return nil
 	}
-	p, ok := res.Identity.(Principal)
-	if !ok || p.Account() == "" {
+	c, ok := res.Identity.(*access.Caller)
+	if !ok || c == nil || c.Kind == access.Anonymous || c.Account == "" {
 		// Nobody without an account, ever: peers let such identities fall
 		// through to the administrator's.
 		return awserr.ErrAccessDenied.Because(errNoPrincipal)
 	}
-	rq.Caller = Caller{Account: p.Account(), ARN: p.ARN(), AccessKey: res.AccessKey, Root: p.IsRoot()}
+	rq.Caller = c
 	res.Hoist(rq.R)
 	return nil
 }

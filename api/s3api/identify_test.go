@@ -4,10 +4,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,6 +15,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/farhold/farhold/access"
+	"github.com/farhold/farhold/access/accesstest"
+	"github.com/farhold/farhold/policy"
 )
 
 // presign gives the URL's target of a presigned request.
@@ -38,130 +42,86 @@ func (w *world) presign(r *http.Request, life time.Duration, at time.Time) *http
 	return r
 }
 
-// credentialForms are the ways to say, or not to say, who one is. refused is
-// the code of the refusal; empty means that the request goes on to its handler.
-var credentialForms = []struct {
-	name    string
-	refused []string
-	apply   func(w *world, r *http.Request, target string) *http.Request
-}{
-	{"none", []string{"AccessDenied"}, func(w *world, r *http.Request, _ string) *http.Request { return r }},
-	{"right", nil, func(w *world, r *http.Request, _ string) *http.Request { return w.sign(r, nil) }},
-	{"right, presigned", nil, func(w *world, r *http.Request, _ string) *http.Request {
-		return w.presign(r, time.Minute, time.Now())
-	}},
-	{"wrong secret", []string{"SignatureDoesNotMatch"}, func(w *world, r *http.Request, _ string) *http.Request {
-		return w.signAs(r, nil, testKey, "not the secret", time.Now())
-	}},
-	{"one bit of the signature", []string{"SignatureDoesNotMatch"}, func(w *world, r *http.Request, _ string) *http.Request {
-		r = w.sign(r, nil)
-		a := []byte(r.Header.Get("Authorization"))
-		a[len(a)-1] ^= 1
-		r.Header.Set("Authorization", string(a))
-		return r
-	}},
-	{"another method", []string{"SignatureDoesNotMatch"}, func(w *world, r *http.Request, _ string) *http.Request {
-		method := r.Method
-		r.Method = "OPTIONS"
-		r = w.sign(r, nil)
-		r.Method = method
-		return r
-	}},
-	{"another key", []string{"SignatureDoesNotMatch"}, func(w *world, r *http.Request, _ string) *http.Request {
-		path := r.URL.Opaque
-		r.URL.Opaque += "x"
-		r = w.sign(r, nil)
-		r.URL.Opaque = path
-		return r
-	}},
-	{"another query", []string{"SignatureDoesNotMatch"}, func(w *world, r *http.Request, _ string) *http.Request {
-		query := r.URL.RawQuery
-		r.URL.RawQuery = "x-id=1&" + query
-		r = w.sign(r, nil)
-		r.URL.RawQuery = query
-		return r
-	}},
-	{"a header that was not signed", []string{"AccessDenied"}, func(w *world, r *http.Request, _ string) *http.Request {
-		r = w.sign(r, nil)
-		r.Header.Set("X-Amz-Expected-Bucket-Owner", testAccount)
-		return r
-	}},
-	{"unknown key", []string{"InvalidAccessKeyId"}, func(w *world, r *http.Request, _ string) *http.Request {
-		return w.signAs(r, nil, "AKIAUNKNOWN", testSecret, time.Now())
-	}},
-	{"key in another case", []string{"InvalidAccessKeyId"}, func(w *world, r *http.Request, _ string) *http.Request {
-		return w.signAs(r, nil, strings.ToLower(testKey), testSecret, time.Now())
-	}},
-	{"too old", []string{"RequestTimeTooSkewed"}, func(w *world, r *http.Request, _ string) *http.Request {
-		return w.signAs(r, nil, testKey, testSecret, time.Now().Add(-16*time.Minute))
-	}},
-	{"from the future", []string{"RequestTimeTooSkewed"}, func(w *world, r *http.Request, _ string) *http.Request {
-		return w.signAs(r, nil, testKey, testSecret, time.Now().Add(16*time.Minute))
-	}},
-	{"expired, presigned", []string{"AccessDenied"}, func(w *world, r *http.Request, _ string) *http.Request {
-		return w.presign(r, time.Minute, time.Now().Add(-2*time.Minute))
-	}},
-	{"altered, presigned", []string{"SignatureDoesNotMatch"}, func(w *world, r *http.Request, _ string) *http.Request {
-		r = w.presign(r, time.Minute, time.Now())
-		r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "X-Amz-Expires=60", "X-Amz-Expires=61", 1)
-		return r
-	}},
-	{"for a week and a second", []string{"AuthorizationQueryParametersError"}, func(w *world, r *http.Request, _ string) *http.Request {
-		return w.presign(r, 604801*time.Second, time.Now())
-	}},
-	{"header and query", []string{"InvalidArgument"}, func(w *world, r *http.Request, _ string) *http.Request {
-		return w.sign(w.presign(r, time.Minute, time.Now()), nil)
-	}},
-	{"header and SigV2 query", []string{"InvalidArgument"}, func(w *world, r *http.Request, _ string) *http.Request {
-		r = w.sign(r, nil)
-		r.URL.RawQuery += "&AWSAccessKeyId=" + testKey + "&Signature=x&Expires=9999999999"
-		return r
-	}},
-	{"two headers", []string{"InvalidArgument"}, func(w *world, r *http.Request, _ string) *http.Request {
-		r = w.sign(r, nil)
-		r.Header["Authorization"] = append(r.Header["Authorization"], r.Header["Authorization"][0])
-		return r
-	}},
-	{"SigV2, wrong signature", []string{"SignatureDoesNotMatch", "InvalidRequest"}, func(w *world, r *http.Request, _ string) *http.Request {
-		r.Header.Set("Authorization", "AWS "+testKey+":AAAAAAAAAAAAAAAAAAAAAAAAAAA=")
-		r.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-		return r
-	}},
-	{"another mechanism", []string{"InvalidArgument"}, func(w *world, r *http.Request, _ string) *http.Request {
-		r.Header.Set("Authorization", "Bearer "+testKey)
-		return r
-	}},
-	{"no digest", []string{"InvalidRequest"}, func(w *world, r *http.Request, _ string) *http.Request {
-		r = w.sign(r, nil)
-		r.Header.Del("X-Amz-Content-Sha256")
-		return r
-	}},
-	{"a token that the key does not have", []string{"InvalidToken"}, func(w *world, r *http.Request, _ string) *http.Request {
-		r.Header.Set("X-Amz-Security-Token", "token")
-		return w.sign(r, nil)
-	}},
-	{"another account", []string{"AccessDenied"}, func(w *world, r *http.Request, _ string) *http.Request {
-		return w.signAs(r, nil, "AKIAOTHER", "other secret", time.Now())
-	}},
-	{"nobody behind the key", []string{"AccessDenied"}, func(w *world, r *http.Request, _ string) *http.Request {
-		return w.signAs(r, nil, "AKIANOBODY", "nobody's secret", time.Now())
-	}},
-	{"a user without rights", []string{"AccessDenied"}, func(w *world, r *http.Request, _ string) *http.Request {
-		return w.signAs(r, nil, "AKIASOMEUSER", "user's secret", time.Now())
-	}},
+// s3Forms are the forms of credentials that S3 alone has, or that need its
+// requests.
+func s3Forms(w *world) []accesstest.Form {
+	type matrix = accesstest.Matrix
+	type operation = accesstest.Operation
+	form := func(name string, why accesstest.Reason, apply func(r *http.Request) *http.Request) accesstest.Form {
+		return accesstest.Form{Name: name, Why: why, Apply: func(_ *matrix, o *operation) *http.Request { return apply(o.Request()) }}
+	}
+	return []accesstest.Form{
+		form("another key", accesstest.WrongSignature, func(r *http.Request) *http.Request {
+			path := r.URL.Opaque
+			r.URL.Opaque += "x"
+			r = w.sign(r, nil)
+			r.URL.Opaque = path
+			return r
+		}),
+		form("a header that was not signed", accesstest.UnsignedHeader, func(r *http.Request) *http.Request {
+			r = w.sign(r, nil)
+			r.Header.Set("X-Amz-Expected-Bucket-Owner", testAccount)
+			return r
+		}),
+		form("key in another case", accesstest.UnknownKey, func(r *http.Request) *http.Request {
+			return w.signAs(r, nil, strings.ToLower(testKey), testSecret, time.Now())
+		}),
+		form("for a week and a second", "AuthorizationQueryParametersError", func(r *http.Request) *http.Request {
+			return w.presign(r, 604801*time.Second, time.Now())
+		}),
+		form("header and SigV2 query", accesstest.TwoMechanisms, func(r *http.Request) *http.Request {
+			r = w.sign(r, nil)
+			r.URL.RawQuery += "&AWSAccessKeyId=" + testKey + "&Signature=x&Expires=9999999999"
+			return r
+		}),
+		form("two headers", accesstest.TwoMechanisms, func(r *http.Request) *http.Request {
+			r = w.sign(r, nil)
+			r.Header["Authorization"] = append(r.Header["Authorization"], r.Header["Authorization"][0])
+			return r
+		}),
+		form("SigV2, wrong signature", "SigV2", func(r *http.Request) *http.Request {
+			r.Header.Set("Authorization", "AWS "+testKey+":AAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+			r.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+			return r
+		}),
+		form("another mechanism", "mechanism", func(r *http.Request) *http.Request {
+			r.Header.Set("Authorization", "Bearer "+testKey)
+			return r
+		}),
+		form("no digest", "digest", func(r *http.Request) *http.Request {
+			r = w.sign(r, nil)
+			r.Header.Del("X-Amz-Content-Sha256")
+			return r
+		}),
+		form("nobody behind the key", accesstest.NotAllowed, func(r *http.Request) *http.Request {
+			return w.signAs(r, nil, "AKIANOBODY", "nobody's secret", time.Now())
+		}),
+	}
 }
 
-// Every door is locked: for each row of the table, each form of credentials is
-// refused before the handler runs, but for those that are right.
+const everything = `{"Effect":"Allow","Action":"*","Resource":"*"}`
+
+// s3Nothing denies whatever S3 does.
+const s3Nothing = `{"Effect":"Deny","Action":["s3:*","s3express:*"],"Resource":"*"}`
+
+// Every door is locked: for each row of the table, each form of credentials
+// that proves nothing is refused before the handler runs, and so is each caller
+// who may not: a user without rights, and one who may everything but for an
+// explicit Deny, in each kind of policy that there is. Those who may get in.
 func TestCredentialMatrix(t *testing.T) {
 	w := newWorld(t)
 	w.bucket("matrix")
+	w.bucket("denied")
+	w.put("matrix", "key", "bytes")
+	w.put("denied", "key", "bytes")
+	w.do("PUT", "/denied?policy", []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::`+testAccount+`:user/denied-by-bucket"},`+
+		`"Action":"s3:*","Resource":["arn:aws:s3:::denied","arn:aws:s3:::denied/*"]}]}`)).want(t, 204, "")
 	var ran atomic.Int64
 	rows := routes()
 	for i := range rows {
 		if rows[i].Handler != nil {
 			rows[i].Handler = func(_ *Door, rq *Request) error {
-				if rq.Caller.Anonymous || rq.Caller.Account == "" {
+				if rq.Caller.Account == "" {
 					t.Errorf("%s runs for nobody", rq.Op)
 				}
 				ran.Add(1)
@@ -170,61 +130,107 @@ func TestCredentialMatrix(t *testing.T) {
 		}
 	}
 	w.door.table = newTable(rows)
-	cells := 0
-	for i := range rows {
-		route := &rows[i]
-		for _, form := range credentialForms {
-			target, headers := route.target("matrix", "key")
-			r := form.apply(w, w.request(route.Method, target, nil, headers...), target)
-			refused := form.refused
-			if form.name == "another account" && (route.Level == LevelService || route.Op == opCreateBucket) {
-				refused = nil // what is nobody's yet is for every account's root
-			}
-			before := ran.Load()
+
+	may, nothing := identityPolicy(t, everything), identityPolicy(t, everything, s3Nothing)
+	all := []*policy.Document{may}
+	scp := func(statements ...string) [][]*policy.Document {
+		doc, err := policy.Parse([]byte(`{"Version":"2012-10-17","Statement":[`+strings.Join(statements, ",")+`]}`), policy.Organization)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return [][]*policy.Document{{doc}}
+	}
+	user := func(name string, p *access.Policies) accesstest.Keys {
+		id := "AKIA" + strings.ToUpper(strings.ReplaceAll(name, "-", ""))
+		c := userOf(testAccount, name)
+		w.keys[id] = credential{"secret of " + name, c}
+		w.bind(c.ARN, p)
+		return accesstest.Keys{ID: id, Secret: "secret of " + name}
+	}
+	bad := func(name string, p *access.Policies) accesstest.Caller {
+		return accesstest.Caller{Name: name, Keys: user(name, p)}
+	}
+	// What is nobody's yet, or anybody's own, no other account's policies guard.
+	ofBucket := func(o *accesstest.Operation) bool { return o.Name != "ListBuckets" && o.Name != opCreateBucket }
+
+	m := accesstest.Matrix{
+		Service: "s3", Region: w.region, Codes: accesstest.S3Codes(), Forms: s3Forms(w), Performed: ran.Load,
+		Good: []accesstest.Keys{{ID: testKey, Secret: testSecret}, user("may", &access.Policies{Identity: all})},
+		Bad: []accesstest.Caller{
+			bad("without-rights", &access.Policies{}),
+			bad("denied-by-identity", &access.Policies{Identity: []*policy.Document{nothing}}),
+			bad("denied-by-boundary", &access.Policies{Identity: all, Boundary: nothing}),
+			bad("beyond-boundary", &access.Policies{Identity: all, Boundary: identityPolicy(t, `{"Effect":"Allow","Action":"iam:*","Resource":"*"}`)}),
+			bad("denied-by-session", &access.Policies{Identity: all, Session: []*policy.Document{nothing}, HasSession: true}),
+			bad("beyond-session", &access.Policies{Identity: all, HasSession: true}),
+			bad("denied-by-organisation", &access.Policies{Identity: all, ServiceControl: scp(everything, s3Nothing)}),
+			bad("beyond-organisation", &access.Policies{Identity: all, ServiceControl: scp(`{"Effect":"Allow","Action":"iam:*","Resource":"*"}`)}),
+			{Name: "another account's root", Keys: accesstest.Keys{ID: "AKIAOTHER", Secret: "other secret"}, On: ofBucket},
+		},
+		Send: func(t testing.TB, r *http.Request) accesstest.Answer {
 			a := w.send(r)
-			cells++
-			code := a.code()
-			if r.Method == "HEAD" {
-				code = "" // no body
+			return accesstest.Answer{Status: a.status, Code: a.code(), Body: a.body}
+		},
+	}
+	for reason, codes := range map[accesstest.Reason][]string{
+		"AuthorizationQueryParametersError": {"AuthorizationQueryParametersError"}, "SigV2": {"SignatureDoesNotMatch", "InvalidRequest"},
+		"mechanism": {"InvalidArgument"}, "digest": {"InvalidRequest"},
+	} {
+		m.Codes[reason] = codes
+	}
+	operations := func(bucket string) (list []accesstest.Operation) {
+		for i := range rows {
+			route := &rows[i]
+			target, headers := route.target(bucket, "key")
+			o := accesstest.Operation{Name: route.Op, Presigned: true, Request: func() *http.Request {
+				return w.request(route.Method, target, nil, headers...)
+			}}
+			if route.Handler == nil {
+				o.Unserved = http.StatusNotImplemented
 			}
-			switch {
-			case refused == nil && route.Handler == nil:
-				if a.status != 501 {
-					t.Errorf("%s, %s: %d %s", route.Op, form.name, a.status, code)
+			list = append(list, o)
+			if route.Versioned != "" { // a version that is named is another question
+				o.Name += " of a version"
+				o.Request = func() *http.Request {
+					sep := "?"
+					if strings.Contains(target, "?") {
+						sep = "&"
+					}
+					return w.request(route.Method, target+sep+"versionId=null", nil, headers...)
 				}
-			case refused == nil:
-				if a.status != 200 || ran.Load() != before+1 {
-					t.Errorf("%s, %s: refused with %d %s\n%s", route.Op, form.name, a.status, code, a.body)
-				}
-			default:
-				if a.status < 400 || a.status >= 500 || ran.Load() != before {
-					t.Errorf("%s, %s: taken, %d", route.Op, form.name, a.status)
-				}
-				if r.Method != "HEAD" && !slices.Contains(refused, code) {
-					t.Errorf("%s, %s: refused with %s, want %v", route.Op, form.name, code, refused)
-				}
+				list = append(list, o)
 			}
 		}
+		return list
 	}
-	if cells < 2000 {
+	m.Operations = operations("matrix")
+	cells := m.Run(t)
+
+	// The Deny of a bucket's policy, for whom everything else allows.
+	m.Forms, m.Operations = nil, operations("denied")
+	m.Bad = []accesstest.Caller{{Name: "denied by the bucket", Keys: user("denied-by-bucket", &access.Policies{Identity: all}), On: func(o *accesstest.Operation) bool {
+		return ofBucket(o) && o.Name != "CreateSession" // which is no action of s3:
+	}}}
+	cells += m.Run(t)
+	if cells < 3000 {
 		t.Errorf("only %d cells", cells)
 	}
 }
 
-// A bucket policy or an ACL that lets everybody in lets nobody in yet.
-func TestAnonymousIsRefusedWhateverThePolicySays(t *testing.T) {
+// While what binds a caller can't be read, nothing is allowed to anybody.
+func TestNothingIsAllowedWhileNobodyKnows(t *testing.T) {
 	w := newWorld(t)
-	w.bucket("open")
-	w.do("PUT", "/open/key", []byte("x")).want(t, 200, "")
-	w.do("DELETE", "/open?publicAccessBlock", nil).want(t, 204, "")
-	w.do("PUT", "/open?policy", []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::open","arn:aws:s3:::open/*"]}]}`)).want(t, 204, "")
-	if a := w.do("GET", "/open?policyStatus", nil); !strings.Contains(a.body, "<IsPublic>true</IsPublic>") && !strings.Contains(a.body, "<IsPublic>TRUE</IsPublic>") {
-		t.Errorf("the policy is not public:\n%s", a.body)
+	w.bucket("kept")
+	w.put("kept", "key", "bytes")
+	w.directory.fail = errors.New("the tables are gone")
+	w.do("GET", "/kept/key", nil).want(t, 500, "InternalError")
+	w.do("GET", "/", nil).want(t, 500, "InternalError")
+	w.directory.fail = nil
+	if a := w.do("GET", "/kept/key", nil); a.status != 200 || a.body != "bytes" {
+		t.Errorf("%d %s", a.status, a.body)
 	}
-	w.send(w.request("GET", "/open/key", nil)).want(t, 403, "AccessDenied")
-	w.send(w.request("GET", "/open/nothing", nil)).want(t, 403, "AccessDenied")
-	w.send(w.request("GET", "/open/key", nil, "If-None-Match", "*")).want(t, 403, "AccessDenied")
-	w.send(w.request("PUT", "/open/key", []byte("y"))).want(t, 403, "AccessDenied")
+	w.door.opt.Decider = nil
+	w.do("GET", "/kept/key", nil).want(t, 403, "AccessDenied")
 }
 
 // What a presigned URL carries in its query counts as the header that it

@@ -61,7 +61,7 @@ func listBuckets(d *Door, rq *Request) error {
 	w := restxml.NewWriter(make([]byte, 0, 512+256*len(found)))
 	w.OpenNS("ListAllMyBucketsResult", restxml.Namespace)
 	w.Open("Owner")
-	w.Elem("ID", CanonicalID(rq.Caller.Account))
+	w.Elem("ID", canonicalID(rq.Caller.Account))
 	w.Close("Owner")
 	w.Open("Buckets")
 	for _, b := range found {

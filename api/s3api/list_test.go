@@ -37,7 +37,7 @@ func TestListV2(t *testing.T) {
 				var here []string
 				for _, o := range page.Contents {
 					here = append(here, *o.Key)
-					if *o.Owner.ID != CanonicalID(testAccount) || *o.Size != int64(len(*o.Key)) || o.StorageClass != "STANDARD" || *o.ETag == "" || o.ChecksumAlgorithm[0] != "CRC64NVME" || o.ChecksumType != "FULL_OBJECT" {
+					if *o.Owner.ID != canonicalID(testAccount) || *o.Size != int64(len(*o.Key)) || o.StorageClass != "STANDARD" || *o.ETag == "" || o.ChecksumAlgorithm[0] != "CRC64NVME" || o.ChecksumType != "FULL_OBJECT" {
 						t.Errorf("%+v", o)
 					}
 				}
@@ -215,7 +215,7 @@ func TestListVersions(t *testing.T) {
 	}
 	out := must[*sdk.ListObjectVersionsOutput](t)(w.sdk().ListObjectVersions(t.Context(), &sdk.ListObjectVersionsInput{Bucket: aws.String("bucket"), Delimiter: aws.String("/")}))
 	if len(out.CommonPrefixes) != 1 || len(out.Versions) != 4 || len(out.DeleteMarkers) != 2 || !*out.DeleteMarkers[0].IsLatest || *out.Versions[0].IsLatest ||
-		*out.Versions[0].Size != 2 || *out.Versions[0].Owner.ID != CanonicalID(testAccount) || out.Versions[0].StorageClass != types.ObjectVersionStorageClassStandard {
+		*out.Versions[0].Size != 2 || *out.Versions[0].Owner.ID != canonicalID(testAccount) || out.Versions[0].StorageClass != types.ObjectVersionStorageClassStandard {
 		t.Errorf("%+v", out)
 	}
 }

@@ -71,7 +71,8 @@ func (l *listing) uploadChecksum(in *store.PutInput) {
 // listParts lists the parts of an open upload by number.
 func listParts(d *Door, rq *Request) error {
 	q := rq.Query
-	if err := refuseCustomerKeys(rq.R.Header); err != nil {
+	customer, err := readCustomer(rq.R.Header, customerWrite, rq.secure())
+	if err != nil {
 		return err
 	}
 	max, err := pageSize(q.Get("max-parts"), "max-parts", "max-parts")
@@ -90,6 +91,9 @@ func listParts(d *Door, rq *Request) error {
 	u, parts, more, err := d.opt.Store.Parts(rq.Ctx, rq.Bucket, rq.Key, uploadID, after, max)
 	if err != nil {
 		return noUpload(err, uploadID)
+	}
+	if is := u.Input.SSE.CustomerKeyMD5; customer != nil && is != "" && customer.MD5 != is {
+		return errCustomerOtherKey
 	}
 	l.OpenNS("ListPartsResult", restxml.Namespace)
 	l.Elem("Bucket", rq.Bucket)

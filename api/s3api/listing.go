@@ -21,6 +21,8 @@ type listing struct {
 	scratch []byte
 	owner   string // whose canonical ID is in ownerID
 	ownerID string
+	display func(canonicalID string) string // names; nil leaves them away
+	sole    string                          // the account that owns everything, where one does
 }
 
 // newListing begins a listing in a pooled buffer; see done.
@@ -34,7 +36,10 @@ func (d *Door) newListing(rq *Request) (*listing, error) {
 		l = &listing{Writer: restxml.NewWriter(nil)}
 	}
 	l.Reset()
-	l.url = ok
+	l.url, l.display, l.sole = ok, d.opt.DisplayName, ""
+	if rq.bucket != nil && rq.bucket.Ownership == ownershipEnforced {
+		l.sole = rq.bucket.Owner
+	}
 	return l, nil
 }
 
@@ -113,10 +118,16 @@ func (l *listing) prefixes(list []string) {
 
 // account writes an Owner or Initiator.
 func (l *listing) account(elem, account string) {
+	if l.sole != "" {
+		account = l.sole
+	}
 	if l.owner != account || l.ownerID == "" {
-		l.owner, l.ownerID = account, CanonicalID(account)
+		l.owner, l.ownerID = account, canonicalID(account)
 	}
 	l.Open(elem)
+	if l.display != nil {
+		l.Optional("DisplayName", l.display(l.ownerID))
+	}
 	l.Literal("<ID>")
 	l.Literal(l.ownerID)
 	l.Literal("</ID>")

@@ -67,7 +67,7 @@ func (d *Door) openVersion(rq *Request) (*store.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := d.opt.Store.Open(rq.Ctx, rq.Bucket, rq.Key, versionID)
+	o, err := rq.open(rq.Bucket, rq.Key, versionID)
 	if err != nil {
 		return nil, missing(err, rq.Key, versionID)
 	}

@@ -178,7 +178,7 @@ func TestObjectACL(t *testing.T) {
 	w.versioned("bucket")
 	w.put("bucket", "key", "x", "x-amz-acl", "bucket-owner-full-control")
 	a := w.do("GET", "/bucket/key?acl", nil)
-	if a.status != 200 || a.element("ID") != CanonicalID(testAccount) || a.element("Permission") != "FULL_CONTROL" || strings.Count(a.body, "<Grant>") != 1 {
+	if a.status != 200 || a.element("ID") != canonicalID(testAccount) || a.element("Permission") != "FULL_CONTROL" || strings.Count(a.body, "<Grant>") != 1 {
 		t.Errorf("%s", a.body)
 	}
 	a = w.do("PUT", "/bucket/key?acl", nil, "x-amz-acl", "public-read")
@@ -193,7 +193,7 @@ func TestObjectACL(t *testing.T) {
 	if strings.Count(a.body, "<Grant>") != 2 || a.element("URI") != rule.AllUsers {
 		t.Errorf("%s", a.body)
 	}
-	id := CanonicalID(testAccount)
+	id := canonicalID(testAccount)
 	w.do("PUT", "/bucket/key?acl", nil, "x-amz-grant-read", `id="`+id+`"`).want(t, 200, "")
 	if a = w.do("GET", "/bucket/key?acl", nil); strings.Count(a.body, "<Grant>") != 1 || a.element("Permission") != "READ" {
 		t.Errorf("%s", a.body)

@@ -75,6 +75,10 @@ func completeMultipartUpload(d *Door, rq *Request) error {
 	if err != nil {
 		return err
 	}
+	customer, err := readCustomer(h, customerWrite, rq.secure())
+	if err != nil {
+		return err
+	}
 	in, err := completeHeaders(h)
 	if err != nil {
 		return err
@@ -91,6 +95,9 @@ func completeMultipartUpload(d *Door, rq *Request) error {
 	switch {
 	case err == nil:
 		want = u.Input
+		if err := rq.mayComplete(u, customer); err != nil {
+			return err
+		}
 	case !errors.Is(err, store.ErrNoSuchUpload):
 		return err
 	}
@@ -129,7 +136,7 @@ func completeMultipartUpload(d *Door, rq *Request) error {
 		}
 		w.Close("CompleteMultipartUploadResult")
 		return result{doc: w, headers: func(h http.Header) {
-			showSSE(h, v.SSE)
+			withoutCustomer(h, v.SSE)
 			showVersionID(h, v, b)
 		}}
 	})
@@ -139,9 +146,6 @@ func completeMultipartUpload(d *Door, rq *Request) error {
 // whole, and conditions.
 func completeHeaders(h http.Header) (*store.CompleteInput, error) {
 	in := &store.CompleteInput{Size: -1}
-	if err := refuseCustomerKeys(h); err != nil {
-		return nil, err
-	}
 	for _, alg := range checksum.Algorithms() {
 		v, ok := one(h, checksumHeader(alg))
 		if !ok {

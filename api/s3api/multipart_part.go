@@ -18,7 +18,8 @@ func uploadPart(d *Door, rq *Request) error {
 		return err
 	}
 	h := rq.R.Header
-	if err := refuseCustomerKeys(h); err != nil {
+	customer, err := readCustomer(h, customerWrite, rq.secure())
+	if err != nil {
 		return err
 	}
 	c, err := readClaim(h)
@@ -33,9 +34,13 @@ func uploadPart(d *Door, rq *Request) error {
 	if err := partAlgorithm(&u.Input, c.sum.Algorithm); err != nil {
 		return err
 	}
+	keeper, err := rq.partKeeper(u, customer)
+	if err != nil {
+		return err
+	}
 	in := store.PartInput{
 		Bucket: rq.Bucket, Key: rq.Key, UploadID: uploadID, Number: number,
-		Size: rq.Length, Algorithm: c.sum.Algorithm,
+		Size: rq.Length, Algorithm: c.sum.Algorithm, Keeper: keeper,
 	}
 	if c.given() {
 		trailers := rq.Trailers

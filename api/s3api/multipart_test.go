@@ -323,7 +323,7 @@ func TestListUploads(t *testing.T) {
 	c := w.sdk()
 	all := must[*sdk.ListMultipartUploadsOutput](t)(c.ListMultipartUploads(t.Context(), &sdk.ListMultipartUploadsInput{Bucket: aws.String("bucket")}))
 	if len(all.Uploads) != 4 || *all.Uploads[0].Key != "a/1" || *all.Uploads[0].UploadId != ids["a/1"] || all.Uploads[0].ChecksumAlgorithm != types.ChecksumAlgorithmCrc32 ||
-		all.Uploads[0].ChecksumType != types.ChecksumTypeComposite || *all.Uploads[0].Owner.ID != CanonicalID(testAccount) || all.Uploads[0].StorageClass != "STANDARD" {
+		all.Uploads[0].ChecksumType != types.ChecksumTypeComposite || *all.Uploads[0].Owner.ID != canonicalID(testAccount) || all.Uploads[0].StorageClass != "STANDARD" {
 		t.Errorf("%+v", all.Uploads)
 	}
 	rolled := must[*sdk.ListMultipartUploadsOutput](t)(c.ListMultipartUploads(t.Context(), &sdk.ListMultipartUploadsInput{Bucket: aws.String("bucket"), Delimiter: aws.String("/"), MaxUploads: aws.Int32(2)}))

@@ -10,36 +10,31 @@ import (
 // headerACL reads the ACL that the headers of a write ask for. Where the
 // bucket's owner owns everything, only an ACL that changes nothing is taken.
 func (d *Door) headerACL(rq *Request, b *store.Bucket, h http.Header) (r s3.ACLRegister, err error) {
-	a, err := aclFromHeaders(h, b.Owner, objectACL)
+	owner := rq.owner(b, r)
+	a, err := rq.aclFromHeaders(h, owner, b.Owner, objectACL)
 	if err != nil || a == nil {
 		return r, err
 	}
 	if b.Ownership == ownershipEnforced {
-		if !a.allowedWhenEnforced() {
+		if !a.allowedWhenEnforced(b.Owner) {
 			return r, errNoACLs
 		}
 		return r, nil
 	}
-	return d.objectACL(rq, b, a)
+	return d.objectACL(rq, b, owner, a)
 }
 
-// objectACL gives the register of an ACL, unless it is public and the bucket
-// blocks that.
-func (d *Door) objectACL(rq *Request, b *store.Bucket, a *acl) (r s3.ACLRegister, err error) {
-	if a.isPublic() {
-		blocked, err := d.publicACLsBlocked(rq, b)
-		if err != nil {
-			return r, err
-		}
-		if blocked {
-			return r, errPublicACLBlocked
-		}
+// objectACL gives the register of an ACL on something that owner has, unless
+// the ACL is public and that is blocked.
+func (d *Door) objectACL(rq *Request, b *store.Bucket, owner string, a *acl) (r s3.ACLRegister, err error) {
+	if err := d.refusePublicACL(rq, b, a); err != nil {
+		return r, err
 	}
 	if a.canned != "" {
 		r.Canned = a.canned
 		return r, nil
 	}
-	r.Document = encodeACL(rq.Caller.Account, a.grants)
+	r.Document = encodeACL(owner, a.grants)
 	return r, nil
 }
 
@@ -52,17 +47,15 @@ func getObjectACL(d *Door, rq *Request) error {
 	}
 	defer o.Close()
 	showVersionID(rq.Header(), &o.Version, o.Bucket)
-	owner := o.Owner
-	a := acl{canned: "private"}
-	switch {
-	case o.Bucket.Ownership == ownershipEnforced:
-		owner = o.Bucket.Owner
-	case o.ACL.Document != nil:
-		return rq.document(http.StatusOK, o.ACL.Document)
-	case o.ACL.Canned != "":
-		a.canned = o.ACL.Canned
+	v := o.Version
+	if o.Bucket.Ownership == ownershipEnforced {
+		v.ACL = s3.ACLRegister{}
 	}
-	return rq.document(http.StatusOK, encodeACL(owner, a.list(owner, o.Bucket.Owner)))
+	a, err := versionACL(&v, o.Bucket)
+	if err != nil {
+		return err
+	}
+	return rq.answerACL(a)
 }
 
 // putObjectACL replaces a version's ACL by a canned one, by grants in headers
@@ -79,7 +72,13 @@ func putObjectACL(d *Door, rq *Request) error {
 	if err != nil {
 		return err
 	}
-	given, err := aclFromHeaders(rq.R.Header, b.Owner, objectACL)
+	o, err := d.openVersion(rq)
+	if err != nil {
+		return err
+	}
+	owner := objectOwner(&o.Version, b)
+	o.Close()
+	given, err := rq.aclFromHeaders(rq.R.Header, owner, b.Owner, objectACL)
 	if err != nil {
 		return err
 	}
@@ -93,11 +92,11 @@ func putObjectACL(d *Door, rq *Request) error {
 	case given == nil && len(body) == 0:
 		return errMissingACL
 	case given == nil:
-		if given, err = parseACL(body, b.Owner); err != nil {
+		if given, err = rq.parseACL(body, owner, b.Owner); err != nil {
 			return err
 		}
 	}
-	register, err := d.objectACL(rq, b, given)
+	register, err := d.objectACL(rq, b, owner, given)
 	if err != nil {
 		return err
 	}

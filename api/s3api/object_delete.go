@@ -8,6 +8,7 @@ import (
 
 	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/rule"
+	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/store"
 	"github.com/farhold/farhold/wire/restxml"
 )
@@ -26,10 +27,15 @@ func deleteObject(d *Door, rq *Request) error {
 	if err != nil {
 		return err
 	}
-	in := store.DeleteInput{Bucket: rq.Bucket, Key: rq.Key, VersionID: versionID, Owner: rq.Caller.Account}
+	in := store.DeleteInput{Bucket: rq.Bucket, Key: rq.Key, VersionID: versionID}
 	if in.If, err = deleteConditions(rq.R.Header); err != nil {
 		return err
 	}
+	b, err := rq.LoadBucket()
+	if err != nil {
+		return err
+	}
+	in.Owner = rq.owner(b, s3.ACLRegister{})
 	if in.BypassGovernance, err = rq.bypass(); err != nil {
 		return err
 	}
@@ -58,23 +64,29 @@ func deleteConditions(h http.Header) (c store.Conditions, err error) {
 	return c, nil
 }
 
-// bypass reads x-amz-bypass-governance-retention.
+// bypass reads x-amz-bypass-governance-retention, and asks whether the caller
+// may do that with the request's object.
 func (rq *Request) bypass() (bool, error) {
-	v, ok := one(rq.R.Header, "X-Amz-Bypass-Governance-Retention")
-	if !ok {
-		return false, nil
-	}
 	b, err := rq.LoadBucket()
 	if err != nil {
 		return false, err
 	}
+	asked, err := rq.bypassAsked(b)
+	if err != nil || !asked {
+		return false, err
+	}
+	return true, rq.may("s3:BypassGovernanceRetention")
+}
+
+func (rq *Request) bypassAsked(b *store.Bucket) (bool, error) {
+	v, ok := one(rq.R.Header, "X-Amz-Bypass-Governance-Retention")
+	if !ok {
+		return false, nil
+	}
 	if !b.ObjectLock {
 		return false, rule.ErrBypassUnlocked
 	}
-	if !strings.EqualFold(v, "true") {
-		return false, nil
-	}
-	return true, rq.may("s3:BypassGovernanceRetention")
+	return strings.EqualFold(v, "true"), nil
 }
 
 // deleteDocument is the body of DeleteObjects.
@@ -118,14 +130,15 @@ func deleteObjects(d *Door, rq *Request) error {
 			return awserr.ErrMalformedXML
 		}
 	}
-	if _, err := rq.LoadBucket(); err != nil {
-		return err
-	}
-	bypass, err := rq.bypass()
+	b, err := rq.LoadBucket()
 	if err != nil {
 		return err
 	}
-	results := d.deleteAll(rq, doc.Objects, bypass)
+	bypass, err := rq.bypassAsked(b)
+	if err != nil {
+		return err
+	}
+	results := d.deleteAll(rq, b, doc.Objects, bypass)
 	if err := rq.Ctx.Err(); err != nil {
 		return err
 	}
@@ -147,7 +160,7 @@ type deleteResult struct {
 
 // deleteAll removes the objects, some at a time, and gives the results in their
 // order.
-func (d *Door) deleteAll(rq *Request, objects []deleteItem, bypass bool) []deleteResult {
+func (d *Door) deleteAll(rq *Request, b *store.Bucket, objects []deleteItem, bypass bool) []deleteResult {
 	results := make([]deleteResult, len(objects))
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -157,7 +170,7 @@ func (d *Door) deleteAll(rq *Request, objects []deleteItem, bypass bool) []delet
 				r := &results[i]
 				func() {
 					defer func() { r.panic = recover() }()
-					r.Deletion, r.err = d.deleteOne(rq, &objects[i], bypass)
+					r.Deletion, r.err = d.deleteOne(rq, b, &objects[i], bypass)
 				}()
 			}
 		})
@@ -178,26 +191,32 @@ func (d *Door) deleteAll(rq *Request, objects []deleteItem, bypass bool) []delet
 }
 
 // deleteOne removes one of the objects of a DeleteObjects.
-func (d *Door) deleteOne(rq *Request, item *deleteItem, bypass bool) (store.Deletion, error) {
+func (d *Door) deleteOne(rq *Request, b *store.Bucket, item *deleteItem, bypass bool) (store.Deletion, error) {
 	if err := CheckKey(item.Key); err != nil {
 		return store.Deletion{}, err
 	}
 	if item.LastModifiedTime != nil || item.Size != nil {
 		return store.Deletion{}, awserr.ErrNotImplemented
 	}
-	action := "s3:DeleteObject"
+	a := &ask{action: "s3:DeleteObject", bucket: b, name: rq.Bucket, key: item.Key, version: item.VersionID, owner: b.Owner, header: rq.R.Header}
 	if item.VersionID != "" {
-		action = "s3:DeleteObjectVersion"
+		a.action = "s3:DeleteObjectVersion"
 	}
-	if err := d.authorise(rq.Ctx, rq.Caller, action, resourceOf(rq.Bucket, item.Key), rq.Place.Owner); err != nil {
+	if err := d.authorise(rq, a); err != nil {
 		return store.Deletion{}, err
+	}
+	if bypass {
+		a.action = "s3:BypassGovernanceRetention"
+		if err := d.authorise(rq, a); err != nil {
+			return store.Deletion{}, err
+		}
 	}
 	return d.opt.Store.Delete(rq.Ctx, store.DeleteInput{
 		Bucket:           rq.Bucket,
 		Key:              item.Key,
 		VersionID:        item.VersionID,
 		BypassGovernance: bypass,
-		Owner:            rq.Caller.Account,
+		Owner:            rq.owner(b, s3.ACLRegister{}),
 		If:               store.Conditions{Match: unquoteETag(item.ETag)},
 	})
 }

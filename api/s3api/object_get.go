@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/farhold/farhold/access"
 	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/store"
@@ -23,7 +24,8 @@ func headObject(d *Door, rq *Request) error { return d.readObject(rq, false) }
 
 // readObject answers GET and HEAD, which differ in the body only.
 func (d *Door) readObject(rq *Request, body bool) error {
-	if err := refuseCustomerKeys(rq.R.Header); err != nil {
+	customer, err := rq.readerKey()
+	if err != nil {
 		return err
 	}
 	versionID, err := rq.versionID()
@@ -42,11 +44,14 @@ func (d *Door) readObject(rq *Request, body bool) error {
 	if err != nil {
 		return err
 	}
-	o, err := d.opt.Store.Open(rq.Ctx, rq.Bucket, rq.Key, versionID)
+	o, err := rq.open(rq.Bucket, rq.Key, versionID)
 	if err != nil {
 		return missing(err, rq.Key, versionID)
 	}
 	defer o.Close()
+	if err := rq.use(o, customer); err != nil {
+		return err
+	}
 
 	if c := rq.readConditions(); !c.none() {
 		switch v, name := c.check(o.ETag, o.Modified, d.opt.Now()); v {
@@ -79,7 +84,15 @@ func (d *Door) readObject(rq *Request, body bool) error {
 	if err != nil {
 		return err
 	}
-	if strings.EqualFold(rq.Get("X-Amz-Checksum-Mode"), "ENABLED") {
+	checksums := strings.EqualFold(rq.Get("X-Amz-Checksum-Mode"), "ENABLED")
+	if body || checksums {
+		// An empty body takes the same permission as any other; a checksum tells
+		// something of the body.
+		if err := o.Unlock(rq.Ctx); err != nil {
+			return err
+		}
+	}
+	if checksums {
 		if err := a.findChecksum(rq.Ctx, part); err != nil {
 			return err
 		}
@@ -116,7 +129,7 @@ func (rq *Request) overrides() ([]s3.Header, error) {
 		default:
 			continue
 		}
-		if rq.Caller.Anonymous {
+		if rq.Caller.Kind == access.Anonymous {
 			return nil, errAnonymousOverride
 		}
 		if !latin1(p.value) {

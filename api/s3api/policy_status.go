@@ -12,18 +12,14 @@ func getBucketPolicyStatus(d *Door, rq *Request) error {
 	if err != nil {
 		return err
 	}
-	doc, err := d.opt.Store.Document(rq.Ctx, b, "policy", "")
+	s, err := d.standing(rq.Ctx, b)
 	if err != nil {
 		return err
 	}
-	if doc == nil {
+	if s.policies == nil {
 		return rule.ErrPolicyNotFound.With("BucketName", b.Name)
 	}
-	public, err := rule.PolicyPublic(doc)
-	if err != nil {
-		return err
-	}
-	body, err := rule.RenderPolicyStatus(public)
+	body, err := rule.RenderPolicyStatus(s.public)
 	if err != nil {
 		return err
 	}

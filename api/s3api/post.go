@@ -70,12 +70,16 @@ func postObject(d *Door, rq *Request) error {
 	if err := CheckKey(rq.Key); err != nil {
 		return err
 	}
-	if err := d.authorise(rq.Ctx, rq.Caller, rq.Route.Action, resourceOf(rq.Bucket, rq.Key), rq.Place.Owner); err != nil {
-		return err
-	}
-
 	h, err := formHeaders(form)
 	if err != nil {
+		return err
+	}
+	a, err := rq.ask(rq.Route.Action)
+	if err != nil {
+		return err
+	}
+	a.header = h
+	if err := d.authorise(rq, a); err != nil {
 		return err
 	}
 	b, err := rq.LoadBucket()

@@ -34,8 +34,8 @@ func (f form) with(name, value string) form {
 	return f
 }
 
-// policy makes a policy of conditions, in base64.
-func policy(life time.Duration, conditions ...string) string {
+// postPolicy makes a policy of conditions, in base64.
+func postPolicy(life time.Duration, conditions ...string) string {
 	doc := fmt.Sprintf(`{"expiration":%q,"conditions":[%s]}`, time.Now().Add(life).UTC().Format("2006-01-02T15:04:05.000Z"), strings.Join(conditions, ","))
 	return base64.StdEncoding.EncodeToString([]byte(doc))
 }
@@ -46,7 +46,7 @@ func v4Form(life time.Duration, fields []sigv4.Field, conditions ...string) form
 	day, long := now.Format("20060102"), now.Format("20060102T150405Z")
 	credential := testKey + "/" + day + "/us-east-1/s3/aws4_request"
 	conditions = append(conditions, `{"x-amz-algorithm":"AWS4-HMAC-SHA256"}`, `{"x-amz-credential":"`+credential+`"}`, `{"x-amz-date":"`+long+`"}`)
-	p := policy(life, conditions...)
+	p := postPolicy(life, conditions...)
 	key := sigv4.SigningKey(testSecret, day, "us-east-1", "s3")
 	m := hmac.New(sha256.New, key[:])
 	m.Write([]byte(p))
@@ -57,7 +57,7 @@ func v4Form(life time.Duration, fields []sigv4.Field, conditions ...string) form
 
 // v2Form signs a form with V2, as boto3 does unless told otherwise.
 func v2Form(life time.Duration, fields []sigv4.Field, conditions ...string) form {
-	p := policy(life, conditions...)
+	p := postPolicy(life, conditions...)
 	m := hmac.New(sha1.New, []byte(testSecret))
 	m.Write([]byte(p))
 	f := form{fields: fields, name: "photo.jpg"}
@@ -190,7 +190,7 @@ func TestPostObjectRefuses(t *testing.T) {
 		{"extra field", "forms", good().with("x-amz-meta-a", "b"), 403, "AccessDenied"},
 		{"extra ACL", "forms", good().with("acl", "public-read"), 403, "AccessDenied"},
 		{"condition without its field", "forms", good(`{"x-amz-meta-a":"b"}`), 403, "AccessDenied"},
-		{"another policy", "forms", change(good(), "policy", policy(time.Hour, bucket, key)), 403, "SignatureDoesNotMatch"},
+		{"another policy", "forms", change(good(), "policy", postPolicy(time.Hour, bucket, key)), 403, "SignatureDoesNotMatch"},
 		{"another signature", "forms", change(good(), "x-amz-signature", strings.Repeat("0", 64)), 403, "SignatureDoesNotMatch"},
 		{"no signature", "forms", drop(good(), "x-amz-signature"), 400, "InvalidArgument"},
 		{"no policy", "forms", drop(good(), "policy"), 400, "InvalidArgument"},

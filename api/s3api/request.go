@@ -6,19 +6,11 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/farhold/farhold/access"
 	"github.com/farhold/farhold/store"
 	"github.com/farhold/farhold/wire/restxml"
 	"github.com/farhold/farhold/wire/sigv4"
 )
-
-// Caller is who a request comes from, once its signature has been verified.
-type Caller struct {
-	Account   string // 12 digits; empty when anonymous
-	ARN       string
-	AccessKey string
-	Anonymous bool
-	Root      bool // the account's root: everything of its own account is allowed
-}
 
 // Request is one request on its way through the stages of the door. A handler
 // reads its fields and answers with XML, Empty or by writing to W itself.
@@ -33,9 +25,9 @@ type Request struct {
 	Op     string // Route.Op, such as PutObject
 	Target
 	Query  Query
-	Caller Caller
-	Auth   *sigv4.Result // what the signature proved
-	Place  store.Place   // of the bucket, where the route has one
+	Caller *access.Caller // who sent it, once its signature has been verified
+	Auth   *sigv4.Result  // what the signature proved
+	Place  store.Place    // of the bucket, where the route has one
 
 	// Body is the request's body without its framing. It ends with an error
 	// when the signature, a hash, a chunk or the length is not right, so a
@@ -47,11 +39,14 @@ type Request struct {
 	// no trailer was announced.
 	Trailers func() http.Header
 
-	ids     [2]string // the two IDs once more, as values of headers
-	arrived time.Time
-	out     responseWriter
-	in      countingReader
-	bucket  *store.Bucket
+	ids       [2]string // the two IDs once more, as values of headers
+	arrived   time.Time
+	out       responseWriter
+	in        countingReader
+	bucket    *store.Bucket
+	peeked    peeked
+	unwrapped bool
+	early     []byte // its document, where a decision needed it; see earlyDocument
 }
 
 // LoadBucket gives the bucket of the request as it is now, read once.

@@ -212,6 +212,9 @@ func legible(s string) string {
 // against Content-MD5 and the x-amz-checksum headers or trailer. Errors:
 // MaxMessageLengthExceeded, BadDigest, InvalidDigest, and what Body can answer.
 func (rq *Request) Document(limit int64) ([]byte, error) {
+	if rq.early != nil {
+		return rq.early, nil
+	}
 	if rq.Length > limit {
 		return nil, tooLong(limit)
 	}

@@ -47,7 +47,13 @@ type Route struct {
 	Header string   // a request header that must be there, in canonical form
 	Params []string // further query parameters that the operation knows
 	Action string   // the IAM action that a caller needs
-	Body   bodyKind
+	// Versioned is the action instead where the request names a version; empty
+	// where it is the same.
+	Versioned string
+	// Also is a further action that is needed, and AlsoVersioned the one that
+	// is instead where the request names a version.
+	Also, AlsoVersioned string
+	Body                bodyKind
 	// Form says that a browser's form may carry the credentials in its body.
 	// Until the handler has read them, the caller is nobody.
 	Form bool
@@ -55,6 +61,21 @@ type Route struct {
 	// not served: they answer NotImplemented, and Why says why.
 	Handler handler
 	Why     string
+}
+
+// action is what a caller needs for a request with this query.
+func (r *Route) action(q Query) string {
+	if r.Versioned != "" && q.Has("versionId") {
+		return r.Versioned
+	}
+	return r.Action
+}
+
+func (r *Route) also(q Query) string {
+	if r.AlsoVersioned != "" && q.Has("versionId") {
+		return r.AlsoVersioned
+	}
+	return r.Also
 }
 
 // routes is the table, in the order in which rows of the same method, level
@@ -77,21 +98,22 @@ func routes() []Route {
 
 	rows := []Route{
 		// Objects. GetObject and PutObject stand first: they are asked most.
-		{Op: "GetObject", Method: get, Level: LevelObject, Params: responses, Action: "s3:GetObject", Handler: getObject},
-		{Op: "HeadObject", Method: head, Level: LevelObject, Params: responses, Action: "s3:GetObject", Handler: headObject},
+		{Op: "GetObject", Method: get, Level: LevelObject, Params: responses, Action: "s3:GetObject", Versioned: "s3:GetObjectVersion", Handler: getObject},
+		{Op: "HeadObject", Method: head, Level: LevelObject, Params: responses, Action: "s3:GetObject", Versioned: "s3:GetObjectVersion", Handler: headObject},
 		{Op: "CopyObject", Method: put, Level: LevelObject, Header: "X-Amz-Copy-Source", Action: "s3:PutObject", Handler: copyObject},
 		{Op: "PutObject", Method: put, Level: LevelObject, Action: "s3:PutObject", Body: bodyStream, Handler: putObject},
-		{Op: "DeleteObject", Method: del, Level: LevelObject, Params: version, Action: "s3:DeleteObject", Handler: deleteObject},
-		{Op: "GetObjectAttributes", Method: get, Level: LevelObject, Sub: "attributes", Params: version, Action: "s3:GetObjectAttributes", Handler: getObjectAttributes},
-		{Op: "GetObjectTagging", Method: get, Level: LevelObject, Sub: "tagging", Params: version, Action: "s3:GetObjectTagging", Handler: getObjectTagging},
-		{Op: "PutObjectTagging", Method: put, Level: LevelObject, Sub: "tagging", Params: version, Action: "s3:PutObjectTagging", Body: bodyDocument, Handler: putObjectTagging},
-		{Op: "DeleteObjectTagging", Method: del, Level: LevelObject, Sub: "tagging", Params: version, Action: "s3:DeleteObjectTagging", Handler: deleteObjectTagging},
+		{Op: "DeleteObject", Method: del, Level: LevelObject, Params: version, Action: "s3:DeleteObject", Versioned: "s3:DeleteObjectVersion", Handler: deleteObject},
+		{Op: "GetObjectAttributes", Method: get, Level: LevelObject, Sub: "attributes", Params: version, Action: "s3:GetObject", Versioned: "s3:GetObjectVersion",
+			Also: "s3:GetObjectAttributes", AlsoVersioned: "s3:GetObjectVersionAttributes", Handler: getObjectAttributes},
+		{Op: "GetObjectTagging", Method: get, Level: LevelObject, Sub: "tagging", Params: version, Action: "s3:GetObjectTagging", Versioned: "s3:GetObjectVersionTagging", Handler: getObjectTagging},
+		{Op: "PutObjectTagging", Method: put, Level: LevelObject, Sub: "tagging", Params: version, Action: "s3:PutObjectTagging", Versioned: "s3:PutObjectVersionTagging", Body: bodyDocument, Handler: putObjectTagging},
+		{Op: "DeleteObjectTagging", Method: del, Level: LevelObject, Sub: "tagging", Params: version, Action: "s3:DeleteObjectTagging", Versioned: "s3:DeleteObjectVersionTagging", Handler: deleteObjectTagging},
 		{Op: "GetObjectRetention", Method: get, Level: LevelObject, Sub: "retention", Params: version, Action: "s3:GetObjectRetention", Handler: getObjectRetention},
 		{Op: "PutObjectRetention", Method: put, Level: LevelObject, Sub: "retention", Params: version, Action: "s3:PutObjectRetention", Body: bodyDocument, Handler: putObjectRetention},
 		{Op: "GetObjectLegalHold", Method: get, Level: LevelObject, Sub: "legal-hold", Params: version, Action: "s3:GetObjectLegalHold", Handler: getObjectLegalHold},
 		{Op: "PutObjectLegalHold", Method: put, Level: LevelObject, Sub: "legal-hold", Params: version, Action: "s3:PutObjectLegalHold", Body: bodyDocument, Handler: putObjectLegalHold},
-		{Op: "GetObjectAcl", Method: get, Level: LevelObject, Sub: "acl", Params: version, Action: "s3:GetObjectAcl", Handler: getObjectACL},
-		{Op: "PutObjectAcl", Method: put, Level: LevelObject, Sub: "acl", Params: version, Action: "s3:PutObjectAcl", Body: bodyDocument, Handler: putObjectACL},
+		{Op: "GetObjectAcl", Method: get, Level: LevelObject, Sub: "acl", Params: version, Action: "s3:GetObjectAcl", Versioned: "s3:GetObjectVersionAcl", Handler: getObjectACL},
+		{Op: "PutObjectAcl", Method: put, Level: LevelObject, Sub: "acl", Params: version, Action: "s3:PutObjectAcl", Versioned: "s3:PutObjectVersionAcl", Body: bodyDocument, Handler: putObjectACL},
 
 		// Multipart uploads.
 		{Op: "CreateMultipartUpload", Method: post, Level: LevelObject, Sub: "uploads", Action: "s3:PutObject", Handler: createMultipartUpload},

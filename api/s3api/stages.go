@@ -1,7 +1,6 @@
 package s3api
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -58,6 +57,7 @@ func newIDs() [2]string {
 // end catches a handler that panicked and reports the request.
 func (d *Door) end(rq *Request) {
 	p := recover()
+	rq.dropPeeked()
 	if p != nil && p != http.ErrAbortHandler {
 		d.opt.Log.Error("a handler panicked", "request", rq.ID, "op", rq.Op, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		if rq.out.status == 0 {
@@ -126,6 +126,15 @@ func (d *Door) locate(rq *Request) error {
 	case place.Region != d.opt.Region && rq.Op != opBucketLocation:
 		return d.elsewhere(rq.Bucket, place.Region)
 	}
+	if place.Region == d.opt.Region {
+		// The bucket itself says whose it is, also where the realm's tables do
+		// not know it yet.
+		b, err := rq.LoadBucket()
+		if err != nil {
+			return err
+		}
+		place.Owner = b.Owner
+	}
 	rq.Place = place
 	if rq.Op == "HeadBucket" {
 		// Also those who may not look are told where it is, so that SDKs find
@@ -163,7 +172,7 @@ func (d *Door) admit(rq *Request) error {
 	if rq.Route.Form && rq.isForm() {
 		return nil // its sender is known once it has been read: postObject asks then
 	}
-	if err := d.authorise(rq.Ctx, rq.Caller, rq.Route.Action, resourceOf(rq.Bucket, rq.Key), rq.Place.Owner); err != nil {
+	if err := d.permit(rq); err != nil {
 		return err
 	}
 	if rq.Route.Handler == nil {
@@ -172,27 +181,34 @@ func (d *Door) admit(rq *Request) error {
 	return nil
 }
 
-// resourceOf names what a request is about, as policies do.
-func resourceOf(bucket, key string) string {
+// permit asks for everything that the route needs.
+func (d *Door) permit(rq *Request) error {
+	r := rq.Route
+	a, err := rq.ask(r.action(rq.Query))
+	if err != nil {
+		return err
+	}
+	if err = d.authorise(rq, a); err == nil && r.Also != "" {
+		a.action = r.also(rq.Query)
+		err = d.authorise(rq, a)
+	}
 	switch {
-	case bucket == "":
-		return "*"
-	case key == "":
-		return "arn:aws:s3:::" + bucket
+	case err != nil && rq.Place.Region != "" && rq.Place.Region != d.opt.Region:
+		return d.elsewhere(rq.Bucket, rq.Place.Region) // where the bucket's policy is known
+	case err != nil && awserr.ErrAccessDenied.Is(err) && reads(r.Action) && a.bucket != nil:
+		// Who may list the bucket may know that the object is not there.
+		if d.mayKnow(rq, a) == nil {
+			if _, none := rq.peek(a.name, a.key, a.version); isAbsent(none) {
+				return missing(none, a.key, a.version)
+			}
+		}
+		return err
+	case err != nil:
+		return err
+	case aboutPolicy(a.action) && rq.Caller.Account != a.owner:
+		return awserr.ErrMethodNotAllowed
 	}
-	return "arn:aws:s3:::" + bucket + "/" + key
-}
-
-// authorise is the one place that says yes. owner is the account that owns the
-// resource, or "" for what has none yet.
-//
-// The root user of an account may do everything with what the account owns.
-// Whoever is not known may do nothing, whatever a bucket's policy or ACL says.
-func (d *Door) authorise(_ context.Context, c Caller, action, resource, owner string) error {
-	if c.Root && !c.Anonymous && action != "" && resource != "" && (owner == "" || owner == c.Account) {
-		return nil
-	}
-	return awserr.ErrAccessDenied
+	return nil
 }
 
 // isForm tells a browser's upload: POST to a bucket with a form as its body.
