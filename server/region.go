@@ -64,6 +64,8 @@ type Region struct {
 	s3     *s3api.Door
 	sts    *sts.Service
 
+	who identity
+
 	replication *shipping
 	authority   authority
 	peerDone    chan error
@@ -91,7 +93,7 @@ func Open(ctx context.Context, cfg config.Region, p Parts) (r *Region, err error
 		}
 	}()
 	for _, build := range []func(context.Context, Parts) error{
-		r.openFolder, r.openEngines, r.openKeeper, r.openRealm, r.openStore, r.openDoors, r.openWorkers, r.openPeerDoor,
+		r.openFolder, r.openEngines, r.openKeeper, r.openRealm, r.openIdentity, r.openStore, r.openDoors, r.openWorkers, r.openPeerDoor,
 	} {
 		if err := build(ctx, p); err != nil {
 			return nil, err
@@ -236,7 +238,7 @@ func (r *Region) openDoors(context.Context, Parts) error {
 			requests.Count(r.cfg.Region, service, op, status, in, out, took)
 		}
 	}
-	keys := newRootKeys(r.cfg.Root, r.cfg.Realm.Account)
+	keys := r.who.directory
 	hosts := append(Hosts(r.cfg.Region), r.cfg.Hosts...)
 	r.s3 = s3api.New(s3api.Options{
 		Region: r.cfg.Region, Store: r.store, Realm: r.realm, Hosts: hosts, Strict: r.cfg.Strict,
@@ -244,6 +246,8 @@ func (r *Region) openDoors(context.Context, Parts) error {
 			Credentials: keys, Region: r.cfg.Region, Services: []string{"s3"}, Now: r.clock.Now,
 			Bucket: func(q *http.Request) string { return hosts.Bucket(q.Host) },
 		},
+		Decider:    r.who.decider,
+		Keys:       r.who.keys,
 		Versioning: r.versioning,
 		Now:        r.clock.Now,
 		Log:        r.log,

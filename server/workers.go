@@ -28,6 +28,7 @@ func (r *Region) openWorkers(context.Context, Parts) error {
 	if r.cfg.Realm.File != "" && r.realm.IsHome() {
 		r.runner.Go("realm-file", &realmFile{r: r}, nil, work.Pace{Idle: 2 * time.Second})
 	}
+	r.identityWork()
 	r.replication.start()
 	r.runner.Go("replicate-resolve", &replication.Resolver{Store: r.store, Directory: directory{r.realm}, Clock: r.clock, Log: r.log},
 		r.store.Wake("", store.LaneSmall, 0), work.Pace{BackoffMax: 5 * time.Second})
