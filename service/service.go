@@ -34,9 +34,30 @@ type Call struct {
 // May asks whether the caller may do something besides the operation itself.
 func (c *Call) May(ctx context.Context, action string, t Target) error {
 	return c.Decider.Decide(ctx, &access.Request{
-		Caller: c.Caller, Action: action, Resource: t.ARN, Account: t.Account, Context: policy.Contexts{t.Keys, c.Context},
+		Caller: c.Caller, Action: action, Resource: t.ARN, Account: t.Account, Context: joined{t.Keys, c.Context},
 		ResourcePolicies: t.Policies, ResourceRules: t.Rules, Granted: t.Granted,
 	})
+}
+
+// joined asks the keys of a service before those of the request. Whoever of
+// the two could not read a key tells so by Err: see access.Decider.
+type joined struct{ first, second policy.Context }
+
+// Value implements policy.Context.
+func (j joined) Value(key string) ([]string, bool) {
+	return policy.Contexts{j.first, j.second}.Value(key)
+}
+
+// Err gives what kept one of them from knowing.
+func (j joined) Err() error {
+	for _, c := range []policy.Context{j.first, j.second} {
+		if f, ok := c.(interface{ Err() error }); ok {
+			if err := f.Err(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Target is what an operation is about, as far as authorisation goes.
@@ -73,8 +94,11 @@ func Op[I, O any](name, action string, targets func(context.Context, *Call, *I) 
 	}
 	o.Do = func(ctx context.Context, c *Call, in any) (any, error) {
 		out, err := do(ctx, c, in.(*I))
-		if err != nil || out == nil {
+		if err != nil {
 			return nil, err
+		}
+		if out == nil {
+			out = new(O)
 		}
 		return out, nil
 	}

@@ -227,6 +227,13 @@ func maps(path string, n *node, f *shape.Field, t *shape.Type, v reflect.Value) 
 	return nil
 }
 
+// Scalar reads the text of a scalar of type t into a field that holds one, for
+// whatever else travels as text: headers, labels and parameters of REST. path
+// names it in the error, which is ErrMalformed.
+func Scalar(path, s string, t *shape.Type, field reflect.Value) error {
+	return scalar(path, s, t, t.Settle(field))
+}
+
 func scalar(path, s string, t *shape.Type, v reflect.Value) error {
 	bad := func() error {
 		return ErrMalformed.Text("%s: %.100q can not be converted to %s", path, s, t.Kind)

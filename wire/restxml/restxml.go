@@ -32,6 +32,9 @@ package restxml
 // Namespace is the namespace of S3's documents.
 const Namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
+// ControlNamespace is the namespace of S3 Control's documents.
+const ControlNamespace = "http://awss3control.amazonaws.com/doc/2018-08-20/"
+
 // InstanceNamespace is the namespace of xsi:type, which tells what kind of
 // grantee a Grantee is.
 const InstanceNamespace = "http://www.w3.org/2001/XMLSchema-instance"
@@ -47,13 +50,14 @@ const (
 	attributesMax = 16
 )
 
-// ours tells whether a namespace is S3's own. The second host is the spelling
+// ours tells whether a namespace is one of S3's own: the
+// documents of S3 and S3 Control share no root element that means two things. The second host is the spelling
 // of the first years, which old clients still send; AWS takes both, with and
 // without the last slash.
 func ours(space string) bool {
 	switch space {
 	case "", Namespace, "http://s3.amazonaws.com/doc/2006-03-01",
-		"http://doc.s3.amazonaws.com/2006-03-01", "http://doc.s3.amazonaws.com/2006-03-01/":
+		"http://doc.s3.amazonaws.com/2006-03-01", "http://doc.s3.amazonaws.com/2006-03-01/", ControlNamespace:
 		return true
 	}
 	return false
