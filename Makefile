@@ -4,11 +4,12 @@
 
 GO     ?= go
 SEEDS  ?= 500
+TUPLES ?= 1000000
 ARGS   ?=
 # Static binaries, and no compiler of C on the machine.
 export CGO_ENABLED ?= 0
 
-.PHONY: build dev test check unit race crash sim bench fuzz conformance conformance-full generate clean
+.PHONY: build dev test check unit race crash sim policy bench fuzz conformance conformance-full generate clean
 
 build: toolchain
 	$(GO) build -o bin/farhold ./cmd/farhold
@@ -42,6 +43,10 @@ crash: toolchain
 # sim: regions under seeds, SEEDS of them.
 sim: toolchain
 	FARHOLD_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 60m ./sim/...
+
+# policy: the evaluator of policies against its oracle, TUPLES questions.
+policy: toolchain
+	FARHOLD_POLICY_TUPLES=$(TUPLES) $(GO) test -count=1 -timeout 60m -run 'Oracle|Laws' -v ./policy
 
 # fuzz: each target for FUZZTIME.
 fuzz: toolchain
