@@ -17,6 +17,7 @@ type Rule struct {
 	Prefix   string
 	Tags     []s3.Tag
 	Markers  bool
+	KMS      bool            // objects under SSE-KMS go too
 	Bucket   string          // destination
 	Class    s3.StorageClass // of replicas; empty: the source's
 }
@@ -40,7 +41,7 @@ func (b *Bucket) Goes(v, hidden *Version) []Rule {
 	}
 	var list []Rule
 	for _, r := range win {
-		if v.Marker && !r.Markers {
+		if v.Marker && !r.Markers || !v.Marker && v.SSE.KeyID != "" && !r.KMS {
 			continue
 		}
 		if v.Marker {
@@ -129,6 +130,23 @@ func (b *Bucket) takes(v *Version) error {
 		return ErrNoLock
 	}
 	return nil
+}
+
+// WouldTake tells whether Receive would take an arrival, short of its bytes.
+func (b *Bucket) WouldTake(v *Version) error {
+	if b == nil {
+		return ErrNoBucket
+	}
+	if b.Purged[v.ID] {
+		return nil
+	}
+	if here := b.Find(v.Key, v.ID); here != nil {
+		if here.Marker != v.Marker || here.Size != v.Size || here.Digest != v.Digest {
+			return ErrDifferent
+		}
+		return nil
+	}
+	return b.takes(v)
 }
 
 // ReceiveSide merges the registers of v into the version that is here.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 
@@ -184,7 +185,9 @@ func (w *world) statuses(r *region, b *s3model.Bucket, v *s3.Version) error {
 				return w.violation("%s: %s/%s %s is COMPLETED for %s, which took %s of %s", r.name, b.Name, v.Key, short(v.ID), t.Bucket, short(taken), short(t.Want))
 			}
 		case s3.Failed:
-			if t.Reason == "" || !slices.Contains(o.reason[t.Bucket], t.Reason) {
+			known := slices.Contains(o.reason[t.Bucket], t.Reason) || r.law.was[t.Reason] ||
+				t.Region == "" && t.Reason == "DstBucketNotFound" // nobody ever found it
+			if t.Reason == "" || !known {
 				return w.violation("%s: %s/%s %s is FAILED for %s with %q, which answered %q", r.name, b.Name, v.Key, short(v.ID), t.Bucket, t.Reason, o.reason[t.Bucket])
 			}
 		case s3.Pending:
@@ -208,10 +211,14 @@ func (w *world) outbox(ctx context.Context, r *region) (map[taskOf][]store.Task,
 	r.far = true
 	defer func() { r.far = false }()
 	rows := make(map[taskOf][]store.Task)
-	for _, to := range w.regions {
+	to := []string{""}
+	for _, x := range w.regions {
+		to = append(to, x.name)
+	}
+	for _, to := range to {
 		for _, lane := range []store.Lane{store.LaneSmall, store.LaneLarge} {
 			for shard := range uint8(store.Shards) {
-				tasks, err := r.store.Tasks(ctx, to.name, lane, shard, 0, 1<<30)
+				tasks, err := r.store.Tasks(ctx, to, lane, shard, 0, 1<<30)
 				if err != nil {
 					return nil, w.violation("%s: tasks: %v", r.name, err)
 				}
@@ -225,9 +232,9 @@ func (w *world) outbox(ctx context.Context, r *region) (map[taskOf][]store.Task,
 	return rows, nil
 }
 
-// settledRows checks that work is noted if and only if it is unsettled. A
-// change of side data that travelled with its version may leave its own row
-// behind for a while; that row says nothing new.
+// settledRows checks that work is noted if and only if something is left to be
+// done: as many rows as the target counts, those that were refused marked as
+// such, and none left out for a reason that somebody can mend.
 func (w *world) settledRows(ctx context.Context, r *region) error {
 	rows, err := w.outbox(ctx, r)
 	if err != nil {
@@ -245,16 +252,20 @@ func (w *world) settledRows(ctx context.Context, r *region) error {
 					return w.violation("%s: %s/%s %s is gone: %v", r.name, name, key, short(v.ID), err)
 				}
 				for _, t := range got.Targets {
-					list := rows[taskOf{b.UID, key, v.ID, t.Bucket}]
-					switch {
-					case t.Status == s3.Pending && len(list) == 0:
-						return w.violation("%s: %s/%s %s is PENDING for %s and nothing will be done about it", r.name, name, key, short(v.ID), t.Bucket)
-					case t.Status == s3.Completed:
-						for _, x := range list {
-							if x.Kind == store.KindVersion || stamp.Compare(x.At, t.Done) > 0 {
-								return w.violation("%s: %s/%s %s is COMPLETED for %s and is still to be shipped", r.name, name, key, short(v.ID), t.Bucket)
-							}
+					list, failed := rows[taskOf{b.UID, key, v.ID, t.Bucket}], 0
+					for i := range list {
+						if list[i].Failed {
+							failed++
 						}
+					}
+					where := fmt.Sprintf("%s: %s/%s %s for %s is %s (%s)", r.name, name, key, short(v.ID), t.Bucket, t.Status, t.Reason)
+					switch {
+					case len(list) != t.Open || failed != t.Failed:
+						return w.violation("%s: it counts %d tasks, %d refused, and has %d and %d", where, t.Open, t.Failed, len(list), failed)
+					case (t.Status == s3.Pending) != (t.Open > 0 && t.Failed == 0):
+						return w.violation("%s with %d tasks, %d refused", where, t.Open, t.Failed)
+					case t.Status == s3.Failed && t.Failed == 0 && !forGood[t.Reason]:
+						return w.violation("%s: that can be mended, and nothing will try", where)
 					}
 				}
 			}
@@ -262,6 +273,9 @@ func (w *world) settledRows(ctx context.Context, r *region) error {
 	}
 	return nil
 }
+
+// forGood are the reasons that nothing mends.
+var forGood = map[string]bool{"DstBucketNotFound": true, "DstVersionNotFound": true, "DstVersionDiffers": true}
 
 // compareAll compares everything.
 func (w *world) compareAll(ctx context.Context) error {
@@ -370,7 +384,7 @@ func (w *world) replica(r *region, b *s3model.Bucket, v *s3model.Version, t *s3.
 	where := r.name + ": " + b.Name + "/" + v.Key + " " + short(v.ID) + " at " + t.Bucket
 	o := w.versions[v.ID]
 	var there *s3model.Version
-	place, ok := w.places[t.Bucket]
+	place, ok := w.places.m[t.Bucket]
 	var d *s3model.Bucket
 	if ok {
 		d = w.region(place.Region).model[t.Bucket]
@@ -380,6 +394,9 @@ func (w *world) replica(r *region, b *s3model.Bucket, v *s3model.Version, t *s3.
 	case s3.Pending:
 		return w.violation("%s: PENDING with nothing left to do", where)
 	case s3.Failed:
+		if !forGood[t.Reason] {
+			return w.violation("%s: FAILED with %s, and all is mended", where, t.Reason)
+		}
 		return nil // refused saw that it was not there then; a late copy may have come since
 	}
 	switch {

@@ -18,8 +18,9 @@ import (
 // Options choose a run.
 type Options struct {
 	Seed uint64
-	// Mutant switches a safety off: "wall-clock", or one of store's, to prove
-	// that a run fails without it. Empty for none.
+	// Mutant switches a safety off: "wall-clock", "lawless" (policies allow
+	// everything), or one of store's, to prove that a run fails without it. Empty
+	// for none.
 	Mutant string
 	// Steps bounds the workload; 0 lets the seed choose.
 	Steps int
@@ -38,6 +39,7 @@ type config struct {
 	inlineMax int64
 	large     bool // objects of the large lane
 	lock      bool // a pair of buckets with Object Lock
+	kms       bool // objects under SSE-KMS
 	pace      time.Duration
 
 	cut, held, lost, corrupt, twice, shuffle float64 // per shipment or batch
@@ -64,6 +66,7 @@ const (
 	evRestart
 	evSweep
 	evTime
+	evLaw
 	events
 )
 
@@ -80,6 +83,7 @@ func newConfig(r *rand.Rand, o Options) config {
 		inlineMax: int64(pick(r, 0, 64, -1)),
 		large:     r.IntN(40) == 0,
 		lock:      r.IntN(2) == 0,
+		kms:       r.IntN(2) == 0,
 		pace:      time.Duration(pick(r, 1, 20, 300) * float64(time.Millisecond)),
 		cut:       pick(r, 0, 0, 0.02, 0.1),
 		held:      pick(r, 0, 0.05, 0.3),
@@ -98,7 +102,7 @@ func newConfig(r *rand.Rand, o Options) config {
 	base := [events]int{
 		evPut: 30, evDelete: 10, evPurge: 10, evTags: 8, evLock: 8, evMultipart: 4,
 		evRules: 2, evVersioning: 2, evBucket: 1,
-		evWork: 50, evDeliver: 15, evReplay: 10, evLink: 5, evClock: 3, evRestart: 2, evSweep: 2, evTime: 20,
+		evWork: 50, evDeliver: 15, evReplay: 10, evLink: 5, evClock: 3, evRestart: 2, evSweep: 2, evTime: 20, evLaw: 4,
 	}
 	for i, w := range base {
 		c.weights[i] = w * []int{1, 1, 1, 3}[r.IntN(4)]

@@ -90,6 +90,8 @@ func (w *world) event(ctx context.Context) error {
 		if _, err := r.store.FoldStep(ctx); err != nil {
 			return w.violation("%s: fold: %v", r.name, err)
 		}
+	case evLaw:
+		w.spoil(r)
 	case evTime:
 		w.now = w.now.Add(time.Duration(w.rng.Int64N(int64(3 * time.Second))))
 	}

@@ -24,8 +24,11 @@ type message struct {
 	bucket   string
 	uid      s3.UID // of the bucket that is meant: one made anew receives nothing old
 	version  []byte
+	pass     replication.Passport
+	keyID    string
 	side     bool
 	staged   bool
+	ask      bool
 	hasBody  bool
 	body     []byte
 	intact   bool
@@ -84,12 +87,12 @@ func (l *line) Ship(ctx context.Context, name string, batch []*replication.Shipm
 			batch[i].Answered, batch[i].Err = true, err
 			continue
 		}
-		if w.chance(w.cfg.held) {
+		if !m.ask && w.chance(w.cfg.held) {
 			w.flying = append(w.flying, m) // it will arrive when nobody waits for it
 			lost = broken("held up")
 			continue
 		}
-		if w.chance(w.cfg.twice) && len(w.sent) < 2000 {
+		if !m.ask && w.chance(w.cfg.twice) && len(w.sent) < 2000 {
 			w.sent = append(w.sent, m)
 		}
 		sent := m
@@ -123,7 +126,7 @@ func (l *line) Ship(ctx context.Context, name string, batch []*replication.Shipm
 
 // capture reads a shipment as the wire would carry it.
 func (w *world) capture(ctx context.Context, from, to *region, sh *replication.Shipment) (*message, error) {
-	m := &message{from: from, to: to, intact: true}
+	m := &message{from: from, to: to, intact: true, ask: sh.Ask, pass: sh.Pass, keyID: sh.KeyID}
 	if s := sh.Side; s != nil {
 		m.side, m.bucket, m.uid = true, s.Bucket, s.UID
 		m.version = s3.AppendVersion(nil, &s3.Version{Key: s.Key, ID: s.ID, Tags: s.Tags, Retention: s.Retention, Hold: s.Hold, ACL: s.ACL})
@@ -161,7 +164,7 @@ func (w *world) deliver(ctx context.Context, m *message) (*replication.Shipment,
 	if !ok {
 		return nil, w.violation("%s: shipped, but no rule sends it", where)
 	}
-	sh := new(replication.Shipment)
+	sh := &replication.Shipment{Ask: m.ask, Pass: m.pass, KeyID: m.keyID}
 	arrived := &s3model.Version{Version: v, Body: origin.body}
 	if m.side {
 		sh.Side = &store.SideArrival{Bucket: m.bucket, UID: m.uid, Key: v.Key, ID: v.ID, Tags: v.Tags, Retention: v.Retention, Hold: v.Hold, ACL: v.ACL}
@@ -180,10 +183,10 @@ func (w *world) deliver(ctx context.Context, m *message) (*replication.Shipment,
 	}
 	// The destination's own time decides what lies too far ahead.
 	ahead := v.Newest().Time() > stamp.TimeOf(m.to.now().Add(stamp.AheadMax))
-	if w.chance(w.cfg.cut) && !m.staged {
+	if w.chance(w.cfg.cut) && !m.staged && !m.ask {
 		m.to.fuse = 1 + w.rng.IntN(12)
 	}
-	replication.Apply(ctx, m.to.store, m.from.name, sh, body)
+	replication.Apply(ctx, m.to.identity, m.from.name, sh, body)
 	if m.to.crashed() {
 		// It may have got as far as its commit, or not. Look, and let the model
 		// know; the model merges twice as well as once.
@@ -201,9 +204,19 @@ func (w *world) deliver(ctx context.Context, m *message) (*replication.Shipment,
 		verdict s3model.Verdict
 		want    error
 	)
+	reason := ""
+	if b != nil {
+		reason = m.to.law.refuses(b, &v, m.side)
+	}
 	switch {
+	case reason != "":
+		want = &replication.Refusal{Reason: reason}
+	case b == nil:
+		want = s3model.ErrNoBucket
 	case ahead:
 		want = stamp.ErrAhead
+	case m.ask:
+		want = b.WouldTake(arrived)
 	case m.side:
 		want = b.ReceiveSide(arrived)
 	default:
@@ -212,6 +225,9 @@ func (w *world) deliver(ctx context.Context, m *message) (*replication.Shipment,
 	w.tracef("%s: arrived, side=%v: %v %v", where, m.side, verdict, sh.Err)
 	if !sameOutcome(want, sh.Err) {
 		return nil, w.violation("%s: arriving gave %v, want %v", where, sh.Err, want)
+	}
+	if m.ask {
+		return sh, w.compareKey(ctx, m.to, b, v.Key)
 	}
 	if sh.Err == nil && !m.side {
 		if sh.Receipt.Already != (verdict == s3model.Already) || sh.Receipt.Discarded != (verdict == s3model.Discarded) || sh.Receipt.Digest != v.Digest || sh.Receipt.Size != v.Size {
@@ -259,6 +275,10 @@ func sameOutcome(want, got error) bool {
 	if want == nil || got == nil {
 		return want == got
 	}
+	var refusal *replication.Refusal
+	if errors.As(want, &refusal) {
+		return replication.Name(got) == refusal.Reason
+	}
 	for _, o := range outcomes {
 		if errors.Is(want, o.model) {
 			return errors.Is(got, o.store)
@@ -268,14 +288,16 @@ func sameOutcome(want, got error) bool {
 }
 
 // Staged asks which segments are there.
-func (l *line) Staged(ctx context.Context, name string, a *store.Arrival) ([]store.Segment, error) {
+func (l *line) Staged(ctx context.Context, name string, sh *replication.Shipment) ([]store.Segment, error) {
+	a := &sh.Arrival
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	to := l.w.region(name)
 	if l.w.cut(l.from, to) || l.w.cut(to, l.from) {
 		return nil, broken("cut")
 	}
-	has, err := to.store.Staged(ctx, a)
+	there := *sh
+	has, err := replication.Staged(ctx, to.identity, l.from.name, &there)
 	if err != nil {
 		l.w.versions[a.Version.ID].refusedBy(a.Bucket, replication.Name(err))
 	}
@@ -284,7 +306,8 @@ func (l *line) Staged(ctx context.Context, name string, a *store.Arrival) ([]sto
 
 // Stage carries a segment. What becomes of it depends on its place, not on the
 // order in which the segments come, because that is not the seed's to decide.
-func (l *line) Stage(ctx context.Context, name string, a *store.Arrival, seg store.Segment, body io.Reader) error {
+func (l *line) Stage(ctx context.Context, name string, sh *replication.Shipment, seg store.Segment, body io.Reader) error {
+	a := &sh.Arrival
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w, to := l.w, l.w.region(name)
@@ -295,7 +318,8 @@ func (l *line) Stage(ctx context.Context, name string, a *store.Arrival, seg sto
 	if !w.healed && fate < 20 {
 		return broken("the segment was lost")
 	}
-	if err := to.store.Stage(ctx, a, seg, body); err != nil {
+	there := *sh
+	if err := replication.Stage(ctx, to.identity, l.from.name, &there, seg, body); err != nil {
 		w.versions[a.Version.ID].refusedBy(a.Bucket, replication.Name(err))
 		return err
 	}

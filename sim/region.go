@@ -13,6 +13,7 @@ import (
 	"github.com/farhold/farhold/seal"
 	"github.com/farhold/farhold/stamp"
 	"github.com/farhold/farhold/store"
+	"github.com/farhold/farhold/work"
 	"github.com/farhold/farhold/work/replication"
 )
 
@@ -36,15 +37,19 @@ type region struct {
 
 	clock   *stamp.Clock
 	store   *store.Store
-	workers []*replication.Worker
-	model   map[string]*s3model.Bucket
-	uploads []*openUpload
+	workers []work.Stepper
+	law     *law
+	// identity is in whose name work leaves the region and comes into it.
+	identity *replication.Identity
+	model    map[string]*s3model.Bucket
+	uploads  []*openUpload
 }
 
 func newRegion(w *world, name string, seed uint64) (*region, error) {
 	r := &region{w: w, name: name, fuse: -1, model: make(map[string]*s3model.Bucket)}
 	var key [seal.KeySize]byte
 	binary.BigEndian.PutUint64(key[:], seed)
+	r.law = newLaw(r)
 	keeper, err := seal.NewRegionKeeper(key[:])
 	if err != nil {
 		return nil, err
@@ -100,7 +105,8 @@ func (r *region) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.workers = nil
+	r.identity = &replication.Identity{Region: r.name, Store: r.store, Roles: r.law, Decider: r.law, Keys: r.law, Now: r.now}
+	r.workers = []work.Stepper{&replication.Resolver{Store: r.store, Directory: r.w.places, Clock: r.clock}}
 	for _, to := range r.w.regions {
 		link := new(replication.Link)
 		for _, lane := range []store.Lane{store.LaneSmall, store.LaneLarge} {
@@ -109,7 +115,7 @@ func (r *region) start(ctx context.Context) error {
 			}
 			for shard := range uint8(store.Shards) {
 				r.workers = append(r.workers, replication.NewWorker(replication.Options{
-					Region: to.name, Lane: lane, Shard: shard, Store: r.store, Clock: r.clock, Link: link,
+					Region: to.name, Lane: lane, Shard: shard, Store: r.store, Identity: r.identity, Clock: r.clock, Link: link,
 					Transport: &line{w: r.w, from: r},
 				}))
 			}

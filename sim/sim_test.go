@@ -80,7 +80,7 @@ func TestSeeds(t *testing.T) {
 
 // TestMutants proves that the simulation fails a store that lacks a safety.
 func TestMutants(t *testing.T) {
-	for _, mutant := range []string{"wall-clock", "no-dedupe", "no-tombstone"} {
+	for _, mutant := range []string{"wall-clock", "no-dedupe", "no-tombstone", "no-park", "lawless"} {
 		t.Run(mutant, func(t *testing.T) {
 			var found atomic.Pointer[Failure]
 			each(500, func(seed uint64) bool {

@@ -15,6 +15,7 @@ import (
 	"github.com/farhold/farhold/s3model"
 	"github.com/farhold/farhold/stamp"
 	"github.com/farhold/farhold/store"
+	"github.com/farhold/farhold/work/replication"
 )
 
 const owner = "111122223333"
@@ -76,7 +77,7 @@ func (w *world) createBucket(ctx context.Context, r *region, name string, v s3mo
 		return w.violation("create %s: %v", name, err)
 	}
 	r.model[name] = s3model.NewBucket(name, uid, s3model.Off, lock)
-	w.places[name] = store.Place{Region: r.name, UID: uid, Owner: owner}
+	w.places.m[name] = store.Place{Region: r.name, UID: uid, Owner: owner}
 	w.tracef("%s: bucket %s %q lock=%v", r.name, name, v, lock)
 	if lock {
 		r.model[name].Versioning = s3model.Enabled
@@ -142,6 +143,7 @@ func (w *world) setRules(ctx context.Context, r *region, b *s3model.Bucket) erro
 		if w.rng.IntN(5) == 0 {
 			rule.Class = s3.StandardIA
 		}
+		rule.KMS = w.rng.IntN(3) != 0
 		b.Rules = append(b.Rules, rule)
 		ruleXML(&doc, &rule)
 	}
@@ -171,7 +173,14 @@ func ruleXML(doc *strings.Builder, r *s3model.Rule) {
 	if r.Class != "" {
 		fmt.Fprintf(doc, "<StorageClass>%s</StorageClass>", r.Class)
 	}
-	doc.WriteString("</Destination></Rule>")
+	if r.KMS {
+		fmt.Fprintf(doc, "<EncryptionConfiguration><ReplicaKmsKeyID>%s</ReplicaKmsKeyID></EncryptionConfiguration>", simKey)
+	}
+	doc.WriteString("</Destination>")
+	if r.KMS {
+		doc.WriteString("<SourceSelectionCriteria><SseKmsEncryptedObjects><Status>Enabled</Status></SseKmsEncryptedObjects></SourceSelectionCriteria>")
+	}
+	doc.WriteString("</Rule>")
 }
 
 func (w *world) someRegion() *region { return w.regions[w.rng.IntN(len(w.regions))] }
@@ -237,12 +246,15 @@ func (w *world) put(ctx context.Context, r *region) error {
 	if b.Lock && w.rng.IntN(4) == 0 {
 		in.Hold = "ON"
 	}
+	if w.cfg.kms && w.rng.IntN(3) == 0 {
+		in.SSE = s3.SSE{Algorithm: "aws:kms", KeyID: simKey}
+	}
 	v, err := r.store.Put(ctx, in, bytes.NewReader(body))
 	if err != nil {
 		return w.violation("put %s/%s: %v", b.Name, key, err)
 	}
 	sum := md5.Sum(body)
-	if want := hex.EncodeToString(sum[:]); v.ETag != want || v.Size != int64(len(body)) || !slices.Equal(v.Tags.Tags, in.Tags) ||
+	if want := hex.EncodeToString(sum[:]); v.ETag != want && in.SSE.KeyID == "" || v.Size != int64(len(body)) || !slices.Equal(v.Tags.Tags, in.Tags) ||
 		v.Retention.Mode != in.Mode || !v.Retention.Until.Equal(in.Until) || v.Hold.On != (in.Hold == "ON") {
 		return w.violation("put %s/%s gave %+v", b.Name, key, v)
 	}
@@ -286,23 +298,18 @@ func (w *world) wrote(ctx context.Context, r *region, b *s3model.Bucket, v *s3.V
 	}
 	for i, rule := range rules {
 		t := &v.Targets[i]
-		place, ok := w.places[rule.Bucket]
-		status := s3.Pending
-		if !ok {
-			status = s3.Failed
+		place := w.places.m[rule.Bucket]
+		if w.places.away {
+			place = store.Place{}
 		}
-		if t.Bucket != rule.Bucket || t.Rule != rule.ID || t.Class != rule.Class || t.Region != place.Region || t.Status != status {
+		if t.Bucket != rule.Bucket || t.Rule != rule.ID || t.Class != rule.Class || t.Region != place.Region || t.Status != s3.Pending {
 			return w.violation("%s: %s/%s %s goes to %+v, want %+v", r.name, b.Name, v.Key, short(v.ID), t, rule)
 		}
-		if ok {
-			class := v.Class.Or()
-			if rule.Class != "" {
-				class = rule.Class
-			}
-			o.goes[t.Bucket] = class
-		} else {
-			o.refusedBy(t.Bucket, "DstBucketNotFound")
+		class := v.Class.Or()
+		if rule.Class != "" {
+			class = rule.Class
 		}
+		o.goes[t.Bucket] = class
 	}
 	m.Targets = nil
 	b.Write(m)
@@ -479,6 +486,7 @@ func (w *world) rules(ctx context.Context, r *region) error {
 	b := w.someBucket(r)
 	if w.rng.IntN(4) == 0 {
 		b.Rules = nil
+		r.law.was[replication.SrcBucketReplicationConfigMissing] = true
 		w.tracef("%s: no rules for %s", r.name, b.Name)
 		err := r.store.ChangeDocument(ctx, b.Name, "replication", "", func(*store.Bucket, []byte) ([]byte, error) { return nil, nil })
 		if err != nil {
@@ -548,5 +556,5 @@ func (w *world) bucket(ctx context.Context, r *region) error {
 func (w *world) dropBucket(r *region, b *s3model.Bucket) {
 	w.tracef("%s: bucket %s deleted", r.name, b.Name)
 	delete(r.model, b.Name)
-	delete(w.places, b.Name)
+	delete(w.places.m, b.Name)
 }

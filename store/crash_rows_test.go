@@ -347,7 +347,7 @@ func readTask(key string, raw []byte) (Task, error) {
 // checkTasks looks whether tasks are there for exactly what is unsettled.
 func (k *keyspace) checkTasks() {
 	type goal struct{ version, region, bucket string }
-	waits := map[goal]int{}
+	waits, refused := map[goal]int{}, map[goal]int{}
 	for _, table := range []byte{tableOutbox, tableParked} {
 		for key, raw := range k.rows[table] {
 			t, err := readTask(key, raw)
@@ -370,8 +370,11 @@ func (k *keyspace) checkTasks() {
 			i := slices.IndexFunc(r.Targets, func(g s3.Target) bool { return g.Bucket == t.Target && g.Region == t.Region })
 			if i < 0 {
 				k.bad("a task to %s for %s version %s, which does not go there", t.Target, t.Key, t.ID)
-			} else if g := r.Targets[i]; g.Status != s3.Pending {
+			} else if g := r.Targets[i]; g.Status == s3.Completed || g.Status == s3.Failed && g.Failed == 0 {
 				k.bad("a task to %s for %s version %s, which is %s there", t.Target, t.Key, t.ID, g.Status)
+			}
+			if t.Failed {
+				refused[goal{v, t.Region, t.Target}]++
 			}
 		}
 	}
@@ -383,6 +386,9 @@ func (k *keyspace) checkTasks() {
 			}
 			if g.Open != n {
 				k.bad("%s version %s counts %d tasks to %s and has %d", r.Key, r.ID, g.Open, g.Bucket, n)
+			}
+			if n := refused[goal{key, g.Region, g.Bucket}]; g.Failed != n || (n > 0) != (g.Status == s3.Failed && g.Open > 0) {
+				k.bad("%s version %s is %s at %s and counts %d tasks that were refused, it has %d", r.Key, r.ID, g.Status, g.Bucket, g.Failed, n)
 			}
 		}
 	}

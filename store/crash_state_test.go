@@ -29,7 +29,7 @@ type seenVersion struct {
 	tags    string
 	hold    bool
 	targets string // bucket:status …
-	tasks   string // bucket:kind:attempts …
+	tasks   string // bucket:kind:attempts …, with ! where the last attempt was refused
 }
 
 func (v *seenVersion) String() string {
@@ -180,7 +180,11 @@ func taskText(tasks []Task) string {
 		if t.Kind == KindSide {
 			kind = "side"
 		}
-		s = append(s, fmt.Sprintf("%s:%s:%d", t.Target, kind, t.Attempts))
+		refused := ""
+		if t.Failed {
+			refused = "!"
+		}
+		s = append(s, fmt.Sprintf("%s:%s:%d%s", t.Target, kind, t.Attempts, refused))
 	}
 	slices.Sort(s)
 	return strings.Join(s, " ")

@@ -344,25 +344,31 @@ func words(list string, out, in string) string {
 }
 
 // settled notes in a state that a task for a destination ended: the status
-// changes with the last of them.
+// changes with the last of them, and while one of them was refused it is FAILED.
 func (v *seenVersion) settled(dest, status string) {
 	for _, t := range strings.Fields(v.tasks) {
 		if strings.HasPrefix(t, dest+":") {
-			return
+			if status = "PENDING"; strings.HasSuffix(t, "!") {
+				status = "FAILED"
+				break
+			}
 		}
 	}
-	v.targets = words(v.targets, dest+":PENDING", dest+":"+status)
+	for _, was := range []string{"PENDING", "FAILED", "COMPLETED"} {
+		v.targets = words(v.targets, dest+":"+was, "")
+	}
+	v.targets = words(v.targets, "", dest+":"+status)
 }
 
 // side notes in a state that a register of a version changed.
 func (v *seenVersion) side() {
 	for _, t := range strings.Fields(v.targets) {
 		dest, status, _ := strings.Cut(t, ":")
-		if status == string(s3.Failed) {
+		if status == string(s3.Failed) && !strings.Contains(v.tasks, "!") {
 			continue
 		}
-		v.targets = words(v.targets, t, dest+":PENDING")
 		v.tasks = words(v.tasks, "", dest+":side:0")
+		v.settled(dest, "")
 	}
 }
 
@@ -621,15 +627,23 @@ func (a *actor) settle(bucket string, list ...outcome) {
 		for i, o := range list {
 			v := st[bucket].versions[o.key][0]
 			name := map[Kind]string{KindVersion: "version", KindSide: "side"}[o.kind]
-			row := func(attempts int) string { return fmt.Sprintf("%s:%s:%d", o.dest, name, attempts) }
-			switch n := ends[i].Task.Attempts; o.result {
+			row := func(attempts int, failed bool) string {
+				if failed {
+					return fmt.Sprintf("%s:%s:%d!", o.dest, name, attempts)
+				}
+				return fmt.Sprintf("%s:%s:%d", o.dest, name, attempts)
+			}
+			switch n, was := ends[i].Task.Attempts, ends[i].Task.Failed; o.result {
 			case ResultRetry:
-				v.tasks = words(v.tasks, row(n), row(n+1))
+				v.tasks = words(v.tasks, row(n, was), row(n+1, was))
+			case ResultRefused:
+				v.tasks = words(v.tasks, row(n, was), row(n+1, true))
+				v.settled(o.dest, "")
 			case ResultDone:
-				v.tasks = words(v.tasks, row(n), "")
+				v.tasks = words(v.tasks, row(n, was), "")
 				v.settled(o.dest, "COMPLETED")
 			case ResultFail:
-				v.tasks = words(v.tasks, row(n), "")
+				v.tasks = words(v.tasks, row(n, was), "")
 				v.settled(o.dest, "FAILED")
 			}
 		}
@@ -870,6 +884,18 @@ func scriptSettle(c *crasher) {
 	a.settle(b, outcome{"k4", "archive", KindVersion, ResultDone})
 	a.settle(b, outcome{"k4", "copy", KindVersion, ResultRetry})
 	a.purge(b, "k4", 0) // with a task that is parked
+	a.put(b, "k5", crashInline)
+	a.settle(b, outcome{"k5", "copy", KindVersion, ResultRefused}, outcome{"k5", "archive", KindVersion, ResultDone})
+	a.settle(b, outcome{"k5", "copy", KindVersion, ResultRefused}) // and again: only its next try changes
+	a.tag(b, "k5", s3.Tag{Key: "a", Value: "1"})                   // FAILED stays, with a task more
+	a.settle(b, outcome{"k5", "copy", KindSide, ResultRefused}, outcome{"k5", "archive", KindSide, ResultDone})
+	a.settle(b, outcome{"k5", "copy", KindVersion, ResultRetry}) // FAILED until there is another answer
+	a.settle(b, outcome{"k5", "copy", KindVersion, ResultDone})  // mended, and the tags with it
+	a.settle(b, outcome{"k5", "copy", KindSide, ResultDone})
+	a.put(b, "k6", crashPack)
+	a.settle(b, outcome{"k6", "copy", KindVersion, ResultRefused}, outcome{"k6", "archive", KindVersion, ResultRefused})
+	a.settle(b, outcome{"k6", "copy", KindVersion, ResultFail})
+	a.purge(b, "k6", 0) // with a task that was refused
 	a.sweepAlone()
 }
 

@@ -33,7 +33,7 @@ type Options struct {
 	// 16 KiB, negative none.
 	InlineMax int64
 	// Mutant switches one safety off, to prove that the crash tests see it:
-	// "no-outbox", "no-barrier", "no-dedupe", "no-tombstone". Tests only.
+	// "no-outbox", "no-barrier", "no-dedupe", "no-tombstone", "no-park". Tests only.
 	Mutant string
 }
 

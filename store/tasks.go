@@ -269,6 +269,9 @@ func (s *Store) settle(tx *kv.Tx, o *Outcome) error {
 			continue
 		}
 		end := *o
+		if s.opt.Mutant == "no-park" && end.Result == ResultRefused {
+			end.Result = ResultFail
+		}
 		if o.Result == ResultRefused && t.Kind == KindSide && stamp.Compare(t.At, g.Done) <= 0 {
 			end.Result = ResultDone // the change went along with a later one: nothing is left to be refused
 		}
@@ -339,13 +342,15 @@ func settleTarget(g *s3.Target, t *Task, o *Outcome) {
 	}
 }
 
-// Resolve gives tasks whose destination was not known when they were written
-// (region "") the place that it has. The versions' targets follow: the first
-// task that is resolved decides for all of a target.
-func (s *Store) Resolve(ctx context.Context, t *Task, place Place) error {
+// Resolve gives a task whose destination was not known when it was written
+// (region "") the place that it has. The version's target follows: the first
+// task that is resolved decides for all of a target. A place without a region
+// says that there is none; it is not resolved then, unless another task was
+// before.
+func (s *Store) Resolve(ctx context.Context, t *Task, place Place) (done bool, err error) {
 	var v *s3.Version
-	err := kv.Update(ctx, s.opt.KV, func(tx *kv.Tx) error {
-		v = nil
+	err = kv.Update(ctx, s.opt.KV, func(tx *kv.Tx) error {
+		v, done = nil, true
 		raw, err := tx.Get(t.row)
 		if errors.Is(err, kv.ErrNotFound) || err == nil && !bytes.Equal(raw, t.raw) {
 			return nil
@@ -353,19 +358,25 @@ func (s *Store) Resolve(ctx context.Context, t *Task, place Place) error {
 		if err != nil {
 			return err
 		}
-		tx.Delete(t.row)
 		st, err := s.openStack(tx, &Bucket{UID: t.UID}, t.Key)
 		if err != nil {
 			return err
 		}
 		r, err := st.version(t.ID)
-		if err != nil || r == nil {
+		if err != nil {
 			return err
+		}
+		if r == nil {
+			tx.Delete(t.row)
+			return nil
 		}
 		for i := range r.Targets {
 			g := &r.Targets[i]
 			if g.Bucket != t.Target {
 				continue
+			}
+			if done = g.Region != "" || place.Region != ""; !done {
+				return nil
 			}
 			if g.Region == "" {
 				g.Region, g.UID = place.Region, place.UID
@@ -373,13 +384,14 @@ func (s *Store) Resolve(ctx context.Context, t *Task, place Place) error {
 			s.putTask(tx, t.UID, &r.Version, g, t.Kind, t.At)
 			v = &r.Version
 		}
+		tx.Delete(t.row)
 		st.rewrite(r)
 		return nil
 	})
 	if err == nil && v != nil {
 		s.wake(t.UID, v, t.Kind)
 	}
-	return err
+	return done, err
 }
 
 func maxStamp(a, b stamp.Stamp) stamp.Stamp {

@@ -125,6 +125,13 @@ func (i *Identity) assume(ctx context.Context, p Passport) (*access.Caller, erro
 	return caller, nil
 }
 
+// Forget drops the sessions that are kept: what binds roles has changed.
+func (i *Identity) Forget() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.sessions = nil
+}
+
 // refused tells whether an error is somebody's answer rather than trouble.
 func refused(err error) bool {
 	var e *awserr.Error

@@ -29,7 +29,6 @@ func (r *Resolver) Step(ctx context.Context) (again time.Time, err error) {
 	again = now.Add(rescanEvery)
 	type found struct {
 		place store.Place
-		ok    bool
 		err   error
 	}
 	places := make(map[string]found)
@@ -44,7 +43,10 @@ func (r *Resolver) Step(ctx context.Context) (again time.Time, err error) {
 				t := &tasks[i]
 				f, seen := places[t.Target]
 				if !seen {
-					f.place, f.ok, f.err = r.Directory.Locate(ctx, t.Target)
+					var ok bool
+					if f.place, ok, f.err = r.Directory.Locate(ctx, t.Target); !ok {
+						f.place = store.Place{}
+					}
 					places[t.Target] = f
 				}
 				switch {
@@ -53,11 +55,13 @@ func (r *Resolver) Step(ctx context.Context) (again time.Time, err error) {
 				case f.err != nil:
 					wait := min(retryMin<<min(t.Attempts, 5), 30*time.Second)
 					outcomes = append(outcomes, store.Outcome{Task: *t, Result: store.ResultRetry, Reason: f.err.Error(), Due: now.Add(wait)})
-				case !f.ok:
-					outcomes = append(outcomes, store.Outcome{Task: *t, Result: store.ResultFail, Reason: store.ErrDstBucketNotFound.Error()})
 				default:
-					if err := r.Store.Resolve(ctx, t, f.place); err != nil {
+					done, err := r.Store.Resolve(ctx, t, f.place)
+					if err != nil {
 						return time.Time{}, err
+					}
+					if !done {
+						outcomes = append(outcomes, store.Outcome{Task: *t, Result: store.ResultFail, Reason: store.ErrDstBucketNotFound.Error()})
 					}
 				}
 			}
