@@ -73,7 +73,7 @@ func TestCopyErrors(t *testing.T) {
 		{"If-Unmodified-Since", []string{"x-amz-copy-source", "bucket/key", "x-amz-copy-source-if-unmodified-since", "Sun, 01 Nov 2015 00:00:00 GMT"}, 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", []string{"Condition", "x-amz-copy-source-If-Unmodified-Since"}},
 		{"directive", []string{"x-amz-copy-source", "bucket/key", "x-amz-metadata-directive", "MERGE"}, 400, "InvalidArgument", "Unknown metadata directive.", []string{"ArgumentName", "x-amz-metadata-directive"}},
 		{"tagging directive", []string{"x-amz-copy-source", "bucket/key", "x-amz-tagging-directive", "MERGE"}, 400, "InvalidArgument", "Unknown tagging directive.", nil},
-		{"customer's key", []string{"x-amz-copy-source", "bucket/key", "x-amz-copy-source-server-side-encryption-customer-algorithm", "AES256"}, 501, "NotImplemented", "A header you provided implies functionality that is not implemented", nil},
+		{"customer's key", []string{"x-amz-copy-source", "bucket/key", "x-amz-copy-source-server-side-encryption-customer-algorithm", "AES256"}, 400, "InvalidRequest", "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.", nil},
 		{"expected owner", []string{"x-amz-copy-source", "bucket/key", "x-amz-source-expected-bucket-owner", "999999999999"}, 403, "AccessDenied", "Access Denied", nil},
 	} {
 		a := w.do("PUT", "/bucket/key", nil, c.headers...)

@@ -55,12 +55,6 @@ func TestDescribeErrors(t *testing.T) {
 	}{
 		{"x-amz-storage-class", "WARM", "InvalidStorageClass", "The storage class you specified is not valid"},
 		{"x-amz-storage-class", "EXPRESS_ONEZONE", "InvalidStorageClass", "The storage class you specified is not valid"},
-		{"x-amz-server-side-encryption", "aws:kms", "NotImplemented", notImplemented},
-		{"x-amz-server-side-encryption", "aws:kms:dsse", "NotImplemented", notImplemented},
-		{"x-amz-server-side-encryption", "ROT13", "InvalidArgument", "The encryption method specified is not supported"},
-		{"x-amz-server-side-encryption-aws-kms-key-id", "k", "InvalidArgument", "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms"},
-		{"x-amz-server-side-encryption-customer-algorithm", "AES256", "NotImplemented", notImplemented},
-		{"x-amz-server-side-encryption-customer-key", "k", "NotImplemented", notImplemented},
 		{"x-amz-write-offset-bytes", "0", "NotImplemented", notImplemented},
 		{"x-amz-object-lock-event-hold", "ON", "NotImplemented", notImplemented},
 		{"x-amz-website-redirect-location", "ftp://x", "InvalidRedirectLocation", "The website redirect location must have a prefix of 'http://' or 'https://' or '/'."},
