@@ -119,9 +119,28 @@ func (e *Engine) allow(ctx context.Context, by access.Actor, a *ask) (*entry, er
 
 func (e *Engine) decide(ctx context.Context, by access.Actor, action string, s *subject) error {
 	return denied(e.opt.Decider.Decide(ctx, &access.Request{
-		Caller: by.Caller, Action: action, Resource: s.arn, Account: s.account, Context: policy.Contexts{s.context, by.Context},
+		Caller: by.Caller, Action: action, Resource: s.arn, Account: s.account, Context: contexts{s.context, by.Context},
 		ResourcePolicies: s.policies(), ResourceRules: true, Granted: s.granted,
 	}))
+}
+
+// contexts asks one context and then the other. Either may be nil. What kept
+// one of them from knowing a key is told by Err: see access.Decider.
+type contexts [2]policy.Context
+
+// Value implements policy.Context.
+func (c contexts) Value(key string) ([]string, bool) { return policy.Contexts(c[:]).Value(key) }
+
+// Err gives what kept one of them from knowing.
+func (c contexts) Err() error {
+	for _, x := range c {
+		if f, ok := x.(interface{ Err() error }); ok {
+			if err := f.Err(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // blur makes the refusal of another account's key, which the request did not

@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/farhold/farhold/kv"
@@ -76,8 +76,7 @@ type keyMaterial struct {
 	number int
 	name   materialName
 
-	mu    sync.Mutex
-	plain []byte
+	plain atomic.Pointer[[materialSize]byte]
 }
 
 // entry is a key as it is at one moment: its rows, read together. It is
@@ -163,12 +162,11 @@ func (e *Engine) newMaterial(ctx context.Context, account, id string, number int
 	return &material{ID: hex.EncodeToString(name[:]), Wrapped: wrapped, Created: e.now(), How: how}, nil
 }
 
-// plaintext unwraps material, once.
+// plaintext gives material, which is unwrapped when it is first wanted. Two who
+// want it at once may both unwrap it.
 func (e *Engine) plaintext(ctx context.Context, k *entry, m *keyMaterial) ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.plain != nil {
-		return m.plain, nil
+	if p := m.plain.Load(); p != nil {
+		return p[:], nil
 	}
 	plain, err := e.opt.Root.Unwrap(ctx, m.Wrapped, e.binding(k.Account, k.id, m.number))
 	if err != nil {
@@ -177,7 +175,7 @@ func (e *Engine) plaintext(ctx context.Context, k *entry, m *keyMaterial) ([]byt
 	if len(plain) != materialSize {
 		return nil, fmt.Errorf("kms: material %d of %s has %d bytes", m.number, k.arn, len(plain))
 	}
-	m.plain = plain
+	m.plain.Store((*[materialSize]byte)(plain))
 	return plain, nil
 }
 

@@ -127,7 +127,7 @@ func (e *Engine) createKey(ctx context.Context, c *service.Call, in *shapes.Crea
 	if len(d.tags) > 0 {
 		err := denied(e.opt.Decider.Decide(ctx, &access.Request{
 			Caller: c.Caller, Action: "kms:TagResource", Resource: at, Account: d.account,
-			Context: policy.Contexts{&keyContext{caller: c.Caller, extra: tagKeys(d.tags)}, c.Context},
+			Context: contexts{&keyContext{caller: c.Caller, extra: tagKeys(d.tags)}, c.Context},
 		}))
 		if err != nil {
 			return nil, err

@@ -90,7 +90,7 @@ func (e *Engine) checkPolicy(ctx context.Context, c *service.Call, keyARN, text 
 	}
 	err = e.opt.Decider.Decide(ctx, &access.Request{
 		Caller: c.Caller, Action: "kms:PutKeyPolicy", Resource: keyARN, Account: c.Caller.Account, ResourcePolicies: []*policy.Document{doc}, ResourceRules: true,
-		Context: policy.Contexts{&keyContext{caller: c.Caller, extra: policy.Values{"kms:bypasspolicylockoutsafetycheck": {"false"}}}, c.Context},
+		Context: contexts{&keyContext{caller: c.Caller, extra: policy.Values{"kms:bypasspolicylockoutsafetycheck": {"false"}}}, c.Context},
 	})
 	if errors.Is(err, awserr.ErrAccessDenied) || errors.Is(err, ErrAccessDenied) {
 		return ErrMalformedPolicy.Text("The new key policy will not allow you to update the key policy in the future.").Because(err)

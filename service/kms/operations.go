@@ -5,10 +5,25 @@ import (
 	"errors"
 	"time"
 
+	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/policy"
 	"github.com/farhold/farhold/service"
 	shapes "github.com/farhold/farhold/wire/shapes/kms"
 )
+
+// Service describes KMS for the door of the services.
+func (e *Engine) Service() service.Service {
+	return service.Service{
+		Name: "kms", Protocols: []service.Protocol{service.JSON11}, Target: shapes.TargetPrefix, Version: shapes.Version,
+		Operations: e.Operations(), Known: shapes.Operations(),
+		Errors: service.Errors{
+			AccessDenied: ErrAccessDenied,
+			NotServed:    ErrUnsupported,
+			Internal:     awserr.New("KMSInternalException", 500, "The request was rejected because an internal exception occurred. The request can be retried."),
+			Validation:   ErrValidation,
+		},
+	}
+}
 
 // Operations is the table of KMS for the door of the services.
 func (e *Engine) Operations() []service.Operation {
