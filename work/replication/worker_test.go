@@ -30,7 +30,7 @@ func (p places) Locate(_ context.Context, name string) (store.Place, bool, error
 // pair is a source and a destination region, the workers between them, and the
 // line, which is the Transport and does what its test says.
 type pair struct {
-	*testing.T
+	testing.TB
 	now      time.Time
 	dir      places
 	src, dst *store.Store
@@ -52,7 +52,7 @@ type pair struct {
 	flip   bool // bodies are changed on the way
 }
 
-func open(t *testing.T, p *pair, name string) *store.Store {
+func open(t testing.TB, p *pair, name string) *store.Store {
 	t.Helper()
 	keeper, err := seal.NewRegionKeeper([]byte("0123456789abcdef0123456789abcdef"))
 	if err != nil {
@@ -72,9 +72,9 @@ const configuration = `<ReplicationConfiguration><Role>arn:aws:iam::111122223333
 	`<Status>Enabled</Status><Filter><Prefix></Prefix></Filter><DeleteMarkerReplication><Status>Enabled</Status></DeleteMarkerReplication>` +
 	`<Destination><Bucket>arn:aws:s3:::copy</Bucket></Destination></Rule></ReplicationConfiguration>`
 
-func newPair(t *testing.T, lock bool) *pair {
+func newPair(t testing.TB, lock bool) *pair {
 	t.Helper()
-	p := &pair{T: t, now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), dir: places{}, link: new(replication.Link)}
+	p := &pair{TB: t, now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), dir: places{}, link: new(replication.Link)}
 	p.src, p.dst = open(t, p, "us-east-1"), open(t, p, "us-west-2")
 	p.create(p.src, "us-east-1", "source", "0000000000000001", lock)
 	p.create(p.dst, "us-west-2", "copy", "0000000000000002", lock)
@@ -84,15 +84,21 @@ func newPair(t *testing.T, lock bool) *pair {
 	p.srcLaw, p.dstLaw = new(law), new(law)
 	p.from = &replication.Identity{Region: "us-east-1", Store: p.src, Roles: p.srcLaw, Decider: p.srcLaw, Now: func() time.Time { return p.now }}
 	p.to = &replication.Identity{Region: "us-west-2", Store: p.dst, Roles: p.dstLaw, Decider: p.dstLaw, Now: func() time.Time { return p.now }}
+	p.workers = p.crew(p)
+	return p
+}
+
+// crew makes the workers of a transport.
+func (p *pair) crew(line replication.Transport) (workers []*replication.Worker) {
 	clock := stamp.NewClock("us-east-1", func() time.Time { return p.now }, nil)
 	for _, lane := range []store.Lane{store.LaneSmall, store.LaneLarge} {
 		for shard := range uint8(store.Shards) {
-			p.workers = append(p.workers, replication.NewWorker(replication.Options{
-				Region: "us-west-2", Lane: lane, Shard: shard, Store: p.src, Transport: p, Identity: p.from, Clock: clock, Link: p.link,
+			workers = append(workers, replication.NewWorker(replication.Options{
+				Region: "us-west-2", Lane: lane, Shard: shard, Store: p.src, Transport: line, Identity: p.from, Clock: clock, Link: p.link,
 			}))
 		}
 	}
-	return p
+	return workers
 }
 
 func (p *pair) create(s *store.Store, region, name string, uid s3.UID, lock bool) {
