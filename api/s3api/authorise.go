@@ -22,6 +22,10 @@ type ask struct {
 	header  http.Header   // what the request says about what it asks for; nil for nothing
 	role    role
 	absent  string // the key, where the question is whether its absence may be known
+
+	// What the decider is handed; they lie here to be made together.
+	keys    conditions
+	request access.Request
 }
 
 // role tells what a question has to do with its request.
@@ -57,7 +61,8 @@ func (rq *Request) mayMake(action string, h http.Header) error {
 // ask makes the question whether the caller may do something with what the
 // request line names.
 func (rq *Request) ask(action string) (*ask, error) {
-	a := &ask{action: action, name: rq.Bucket, key: rq.Key, owner: rq.Place.Owner, header: rq.R.Header}
+	a := &rq.asked // one question at a time; those that are asked side by side have their own
+	*a = ask{action: action, name: rq.Bucket, key: rq.Key, owner: rq.Place.Owner, header: rq.R.Header}
 	if rq.Bucket != "" && rq.Op != opCreateBucket && rq.Place.Region == rq.Door.opt.Region {
 		b, err := rq.LoadBucket()
 		if err != nil {
@@ -79,14 +84,15 @@ func (d *Door) authorise(rq *Request, a *ask) error {
 	if d.opt.Decider == nil || rq.Caller == nil || a.action == "" {
 		return awserr.ErrAccessDenied
 	}
-	keys := conditions{rq: rq, ask: a}
-	q := access.Request{Caller: rq.Caller, Action: a.action, Resource: resourceOf(a.name, a.key), Account: a.owner, Context: &keys, Quote: true}
+	a.keys = conditions{rq: rq, ask: a}
+	q := &a.request
+	*q = access.Request{Caller: rq.Caller, Action: a.action, Resource: resourceOf(a.name, a.key), Account: a.owner, Context: &a.keys, Quote: true}
 	if a.bucket != nil {
-		if err := d.weigh(rq, a, &q); err != nil {
+		if err := d.weigh(rq, a, q); err != nil {
 			return err
 		}
 	}
-	err := d.opt.Decider.Decide(rq.Ctx, &q)
+	err := d.opt.Decider.Decide(rq.Ctx, q)
 	switch {
 	case err == nil:
 		return nil

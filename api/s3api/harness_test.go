@@ -153,6 +153,11 @@ func (w *world) bind(arn string, p *access.Policies) {
 	w.directory.policies[arn] = p
 }
 
+// onePolicy is identityPolicy as a list.
+func onePolicy(t testing.TB, statements ...string) []*policy.Document {
+	return []*policy.Document{identityPolicy(t, statements...)}
+}
+
 // identityPolicy parses an identity policy of statements.
 func identityPolicy(t testing.TB, statements ...string) *policy.Document {
 	t.Helper()

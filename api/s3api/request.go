@@ -44,6 +44,7 @@ type Request struct {
 	out       responseWriter
 	in        countingReader
 	bucket    *store.Bucket
+	asked     ask
 	peeked    peeked
 	unwrapped bool
 	early     []byte // its document, where a decision needed it; see earlyDocument

@@ -129,6 +129,12 @@ func (d *Door) locate(rq *Request) error {
 	if place.Region == d.opt.Region {
 		// The bucket itself says whose it is, also where the realm's tables do
 		// not know it yet.
+		if rq.Op == "GetObject" || rq.Op == "HeadObject" {
+			// The object is read with its bucket, in one view.
+			if o, err := rq.peek(rq.Bucket, rq.Key, rq.Query.Get("versionId")); err == nil {
+				rq.bucket = o.Bucket
+			}
+		}
 		b, err := rq.LoadBucket()
 		if err != nil {
 			return err
