@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // condition is one key of one operator.
@@ -430,14 +431,60 @@ func compares(t test, cmp int) bool {
 }
 
 func (e *evaluator) text(t test, p *pattern, v string) bool {
+	if t != testStringFold || e.mutant == mutantFold {
+		return e.like(p, v)
+	}
 	q, ok := e.filled(p)
-	if !ok {
-		return false
+	return ok && q.kind == exact && strings.EqualFold(q.text, v)
+}
+
+// like tells whether a pattern covers all of s once its variables have their
+// values. Most patterns with variables need no other be made for that.
+func (e *evaluator) like(p *pattern, s string) bool {
+	if p.kind != expand {
+		return p.match(s)
 	}
-	if t == testStringFold && e.mutant != mutantFold {
-		return q.kind == exact && strings.EqualFold(q.text, v)
+	if !p.plain || e.mutant == mutantVariableWild {
+		q, ok := e.filled(p)
+		return ok && q.match(s)
 	}
-	return q.match(v)
+	for _, t := range p.tokens {
+		text := t.text
+		switch t.op {
+		case star:
+			return true // it is the last
+		case one:
+			if s == "" {
+				return false
+			}
+			_, n := utf8.DecodeRuneInString(s)
+			s = s[n:]
+			continue
+		case variable:
+			var ok bool
+			if text, ok = e.variable(t); !ok {
+				return false
+			}
+		}
+		var ok bool
+		if s, ok = strings.CutPrefix(s, text); !ok {
+			return false
+		}
+	}
+	return s == ""
+}
+
+// variable gives the value of a variable: the request's, if it has just one,
+// or the default if it has none.
+func (e *evaluator) variable(t token) (string, bool) {
+	values, ok := e.value(t.text)
+	switch {
+	case ok && len(values) == 1:
+		return values[0], true
+	case (!ok || len(values) == 0) && t.hasFallback:
+		return t.fallback, true
+	}
+	return "", false
 }
 
 func (e *evaluator) arn(a *arnPattern, v string) bool {
@@ -449,8 +496,7 @@ func (e *evaluator) arn(a *arnPattern, v string) bool {
 		if i < 5 {
 			part, v, _ = strings.Cut(v, ":")
 		}
-		q, ok := e.filled(&a[i])
-		if !ok || !q.match(part) {
+		if !e.like(&a[i], part) {
 			return false
 		}
 	}
@@ -467,19 +513,16 @@ func (e *evaluator) filled(p *pattern) (*pattern, bool) {
 	tokens := make([]token, 0, len(p.tokens))
 	for _, t := range p.tokens {
 		if t.op == variable {
-			values, ok := e.value(t.text)
-			switch {
-			case ok && len(values) == 1 && e.mutant == mutantVariableWild:
-				inner, _ := scan(values[0], true, false)
-				tokens = append(tokens, inner...)
-				continue
-			case ok && len(values) == 1:
-				t = token{op: literal, text: values[0]}
-			case (!ok || len(values) == 0) && t.hasFallback:
-				t = token{op: literal, text: t.fallback}
-			default:
+			text, ok := e.variable(t)
+			if !ok {
 				return nil, false
 			}
+			if e.mutant == mutantVariableWild {
+				inner, _ := scan(text, true, false)
+				tokens = append(tokens, inner...)
+				continue
+			}
+			t = token{op: literal, text: text}
 		}
 		if n := len(tokens); t.op == literal && n > 0 && tokens[n-1].op == literal {
 			tokens[n-1].text += t.text

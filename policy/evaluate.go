@@ -275,18 +275,20 @@ func (e *evaluator) covers(s *statement) bool {
 	if len(s.resources) == 0 {
 		return true
 	}
-	open := false
 	for i := range s.resources {
-		p, ok := e.filled(&s.resources[i])
-		if !ok {
-			open = true
-			continue
-		}
-		if p.match(e.in.Resource) {
+		if e.like(&s.resources[i], e.in.Resource) {
 			return !s.notResource
 		}
 	}
-	return s.notResource && e.mutant != mutantNotResource && (s.deny || !open)
+	if !s.notResource || e.mutant == mutantNotResource {
+		return false
+	}
+	for i := range s.resources {
+		if _, ok := e.filled(&s.resources[i]); !ok && !s.deny {
+			return false
+		}
+	}
+	return true
 }
 
 func (e *evaluator) found(d *Document, i int, by Source) {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -147,6 +148,9 @@ type pattern struct {
 	text   string  // of exact and prefix
 	chunks []chunk // of glob: what stands between its stars
 	tokens []token // of expand
+	// plain says of expand that no star stands before its end: it can be matched
+	// from left to right as it is.
+	plain bool
 }
 
 type patternKind uint8
@@ -170,7 +174,8 @@ type chunk struct {
 func newPattern(tokens []token) pattern {
 	for _, t := range tokens {
 		if t.op == variable {
-			return pattern{kind: expand, tokens: tokens}
+			plain := !slices.ContainsFunc(tokens[:len(tokens)-1], func(t token) bool { return t.op == star })
+			return pattern{kind: expand, tokens: tokens, plain: plain}
 		}
 	}
 	switch {
