@@ -34,6 +34,10 @@ type Options struct {
 	// PrincipalExists tells whether a user, role or session that a key policy
 	// or a grant names is there. Without it every well-formed name is taken.
 	PrincipalExists func(ctx context.Context, arn string) (bool, error)
+	// Changed is told after each change of a key, its policy, its grants or an
+	// alias: what was refused for its sake may be tried again. It must be quick;
+	// may be nil.
+	Changed func()
 }
 
 // Engine is the KMS of one region. It is safe for concurrent use.
@@ -56,7 +60,12 @@ func (e *Engine) now() time.Time { return e.opt.Now().UTC().Truncate(time.Micros
 // What a caller was told before the change may be older than it; what it is told
 // after update has returned is not.
 func (e *Engine) update(ctx context.Context, fn func(tx *kv.Tx) error, ids ...string) error {
-	defer e.cache.forget(ids...)
+	defer func() {
+		e.cache.forget(ids...)
+		if e.opt.Changed != nil {
+			e.opt.Changed()
+		}
+	}()
 	return kv.Update(ctx, e.opt.KV, fn)
 }
 

@@ -84,19 +84,19 @@ func TestNames(t *testing.T) {
 	const missing = "01234567-89ab-4cde-8f01-23456789abcd"
 	for name, want := range map[string]string{
 		missing: "NotFoundException: Key 'arn:aws:kms:us-east-1:111122223333:key/" + missing + "' does not exist",
-		"arn:aws:kms:us-east-1:111122223333:key/" + missing:   "NotFoundException: Key 'arn:aws:kms:us-east-1:111122223333:key/" + missing + "' does not exist",
-		"mrk-0123456789abcdef0123456789abcdef":                "NotFoundException: Key 'arn:aws:kms:us-east-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef' does not exist",
-		"fake-key-id":                                         "NotFoundException: Invalid keyId 'fake-key-id'",
-		"134f2428cec14b25a1ae9048164dba47":                    "NotFoundException: Invalid keyId '134f2428cec14b25a1ae9048164dba47'",
-		"mrk-fake-key-id":                                     "NotFoundException: Invalid keyId 'mrk-fake-key-id'",
-		"arn:aws:kms:eu-west-1:111122223333:key/" + id:        "NotFoundException: Invalid arn eu-west-1",
-		"alias/none":                                          "NotFoundException: Alias arn:aws:kms:us-east-1:111122223333:alias/none is not found.",
-		"arn:aws:kms:us-east-1:111122223333:alias/none":       "NotFoundException: Alias arn:aws:kms:us-east-1:111122223333:alias/none is not found.",
-		"arn:aws:s3:::bucket":                                 "InvalidArnException",
-		"arn:aws:kms:us-east-1:111122223333:something/" + id:  "InvalidArnException",
-		"arn:aws:kms:us-east-1:444455556666:key/" + id:        "AccessDeniedException: User: arn:aws:iam::111122223333:root is not authorized to perform: kms:DescribeKey on resource: arn:aws:kms:us-east-1:444455556666:key/" + id + " because no resource-based policy allows the kms:DescribeKey action",
-		"arn:aws:kms:us-east-1:444455556666:alias/aws/s3":     "AccessDeniedException",
-		"arn:aws:kms:us-east-1:444455556666:key/" + missing:   "AccessDeniedException: User: arn:aws:iam::111122223333:root is not authorized to perform: kms:DescribeKey on resource: arn:aws:kms:us-east-1:444455556666:key/" + missing + " because no resource-based policy allows the kms:DescribeKey action",
+		"arn:aws:kms:us-east-1:111122223333:key/" + missing:  "NotFoundException: Key 'arn:aws:kms:us-east-1:111122223333:key/" + missing + "' does not exist",
+		"mrk-0123456789abcdef0123456789abcdef":               "NotFoundException: Key 'arn:aws:kms:us-east-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef' does not exist",
+		"fake-key-id":                                        "NotFoundException: Invalid keyId 'fake-key-id'",
+		"134f2428cec14b25a1ae9048164dba47":                   "NotFoundException: Invalid keyId '134f2428cec14b25a1ae9048164dba47'",
+		"mrk-fake-key-id":                                    "NotFoundException: Invalid keyId 'mrk-fake-key-id'",
+		"arn:aws:kms:eu-west-1:111122223333:key/" + id:       "NotFoundException: Invalid arn eu-west-1",
+		"alias/none":                                         "NotFoundException: Alias arn:aws:kms:us-east-1:111122223333:alias/none is not found.",
+		"arn:aws:kms:us-east-1:111122223333:alias/none":      "NotFoundException: Alias arn:aws:kms:us-east-1:111122223333:alias/none is not found.",
+		"arn:aws:s3:::bucket":                                "InvalidArnException",
+		"arn:aws:kms:us-east-1:111122223333:something/" + id: "InvalidArnException",
+		"arn:aws:kms:us-east-1:444455556666:key/" + id:       "AccessDeniedException: User: arn:aws:iam::111122223333:root is not authorized to perform: kms:DescribeKey on resource: arn:aws:kms:us-east-1:444455556666:key/" + id + " because no resource-based policy allows the kms:DescribeKey action",
+		"arn:aws:kms:us-east-1:444455556666:alias/aws/s3":    "AccessDeniedException",
+		"arn:aws:kms:us-east-1:444455556666:key/" + missing:  "AccessDeniedException: User: arn:aws:iam::111122223333:root is not authorized to perform: kms:DescribeKey on resource: arn:aws:kms:us-east-1:444455556666:key/" + missing + " because no resource-based policy allows the kms:DescribeKey action",
 	} {
 		_, err := w.call(root(ours), "DescribeKey", &shapes.DescribeKeyRequest{KeyId: &name})
 		wants(t, name, err, want)
@@ -126,22 +126,32 @@ func TestStates(t *testing.T) {
 	for _, r := range []row{
 		{"Encrypt", func(id string, _ []byte) any { return &shapes.EncryptRequest{KeyId: &id, Plaintext: []byte("x")} }, crypto, false},
 		{"Decrypt", func(id string, b []byte) any { return &shapes.DecryptRequest{CiphertextBlob: b} }, crypto, false},
-		{"ReEncrypt", func(id string, b []byte) any { return &shapes.ReEncryptRequest{CiphertextBlob: b, DestinationKeyId: &id} }, crypto, false},
-		{"GenerateDataKey", func(id string, _ []byte) any { return &shapes.GenerateDataKeyRequest{KeyId: &id, KeySpec: new("AES_256")} }, crypto, false},
+		{"ReEncrypt", func(id string, b []byte) any {
+			return &shapes.ReEncryptRequest{CiphertextBlob: b, DestinationKeyId: &id}
+		}, crypto, false},
+		{"GenerateDataKey", func(id string, _ []byte) any {
+			return &shapes.GenerateDataKeyRequest{KeyId: &id, KeySpec: new("AES_256")}
+		}, crypto, false},
 		{"GenerateDataKeyWithoutPlaintext", func(id string, _ []byte) any {
 			return &shapes.GenerateDataKeyWithoutPlaintextRequest{KeyId: &id, KeySpec: new("AES_256")}
 		}, crypto, false},
 		{"DescribeKey", func(id string, _ []byte) any { return &shapes.DescribeKeyRequest{KeyId: &id} }, fine, false},
 		{"GetKeyPolicy", func(id string, _ []byte) any { return &shapes.GetKeyPolicyRequest{KeyId: &id} }, fine, false},
-		{"PutKeyPolicy", func(id string, _ []byte) any { return &shapes.PutKeyPolicyRequest{KeyId: &id, Policy: new(policyRoot(ours))} }, notPending, false},
+		{"PutKeyPolicy", func(id string, _ []byte) any {
+			return &shapes.PutKeyPolicyRequest{KeyId: &id, Policy: new(policyRoot(ours))}
+		}, notPending, false},
 		{"ListKeyPolicies", func(id string, _ []byte) any { return &shapes.ListKeyPoliciesRequest{KeyId: &id} }, fine, false},
 		{"ListResourceTags", func(id string, _ []byte) any { return &shapes.ListResourceTagsRequest{KeyId: &id} }, fine, false},
 		{"TagResource", func(id string, _ []byte) any {
 			return &shapes.TagResourceRequest{KeyId: &id, Tags: []shapes.Tag{{TagKey: new("a"), TagValue: new("b")}}}
 		}, notPending, false},
 		{"UntagResource", func(id string, _ []byte) any { return &shapes.UntagResourceRequest{KeyId: &id, TagKeys: []string{"a"}} }, notPending, false},
-		{"UpdateKeyDescription", func(id string, _ []byte) any { return &shapes.UpdateKeyDescriptionRequest{KeyId: &id, Description: new("d")} }, notPending, false},
-		{"CreateAlias", func(id string, _ []byte) any { return &shapes.CreateAliasRequest{AliasName: new("alias/" + id), TargetKeyId: &id} }, notPending, false},
+		{"UpdateKeyDescription", func(id string, _ []byte) any {
+			return &shapes.UpdateKeyDescriptionRequest{KeyId: &id, Description: new("d")}
+		}, notPending, false},
+		{"CreateAlias", func(id string, _ []byte) any {
+			return &shapes.CreateAliasRequest{AliasName: new("alias/" + id), TargetKeyId: &id}
+		}, notPending, false},
 		{"ListAliases", func(id string, _ []byte) any { return &shapes.ListAliasesRequest{KeyId: &id} }, fine, false},
 		{"EnableKeyRotation", func(id string, _ []byte) any { return &shapes.EnableKeyRotationRequest{KeyId: &id} }, crypto, false},
 		{"DisableKeyRotation", func(id string, _ []byte) any { return &shapes.DisableKeyRotationRequest{KeyId: &id} }, crypto, false},
