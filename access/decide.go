@@ -46,11 +46,16 @@ func (d *Decider) Evaluate(ctx context.Context, r *Request) (policy.Decision, er
 	if d.Directory == nil || c == nil {
 		return policy.Decision{}, errNoDirectory
 	}
-	k := &keys{caller: c, request: r, account: r.Account}
+	// One allocation for both: each request pays for it.
+	both := &struct {
+		keys
+		in policy.Input
+	}{keys: keys{caller: c, request: r, account: r.Account}}
+	k, in := &both.keys, &both.in
 	if k.account == "" {
 		k.account = c.Account
 	}
-	in := policy.Input{
+	*in = policy.Input{
 		Principal: c.principal(), Action: r.Action, Resource: r.Resource, ResourceAccount: r.Account, Context: k,
 		ResourcePolicies: r.ResourcePolicies, ResourceRules: r.ResourceRules, Granted: r.Granted,
 	}
@@ -81,7 +86,7 @@ func (d *Decider) Evaluate(ctx context.Context, r *Request) (policy.Decision, er
 		}
 		in.ResourceControl = control
 	}
-	decision := policy.Evaluate(&in)
+	decision := policy.Evaluate(in)
 	// A key that could not be read looked like one that is not there.
 	if f, ok := r.Context.(interface{ Err() error }); ok {
 		if err := f.Err(); err != nil {
