@@ -37,6 +37,7 @@ func (r *Region) openIdentity(context.Context, Parts) error {
 	i.decider = &access.Decider{Directory: i.directory}
 	i.kms = kms.New(kms.Options{
 		KV: r.kv, Root: r.keeper, Region: r.cfg.Region, Now: r.clock.Now, Decider: i.decider, PrincipalExists: i.directory.PrincipalExists,
+		Changed: r.replication.keysChanged,
 	})
 	i.keys = objectkey.New(objectkey.Options{Region: r.keeper, KMS: i.kms, Now: r.clock.Now})
 	return nil

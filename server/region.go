@@ -24,7 +24,7 @@ import (
 	"github.com/farhold/farhold/realm"
 	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/seal"
-	"github.com/farhold/farhold/service/sts"
+	"github.com/farhold/farhold/service"
 	"github.com/farhold/farhold/stamp"
 	"github.com/farhold/farhold/store"
 	"github.com/farhold/farhold/wire/sigv4"
@@ -62,12 +62,11 @@ type Region struct {
 	runner *work.Runner
 	peer   *realm.PeerServer
 	s3     *s3api.Door
-	sts    *sts.Service
 
-	who identity
+	who      identity
+	services map[string]*service.Door // by name
 
 	replication *shipping
-	authority   authority
 	peerDone    chan error
 	peerAt      string
 	closers     []func() error // undo Open, last first
@@ -253,13 +252,7 @@ func (r *Region) openDoors(context.Context, Parts) error {
 		Log:        r.log,
 		Observe:    observe("s3"),
 	})
-	r.sts = sts.New(sts.Options{
-		Verifier: &sigv4.Verifier{Credentials: keys, Services: []string{"sts"}, Now: r.clock.Now},
-		Regions:  r.realm.Regions,
-		Log:      r.log,
-		Observe:  observe("sts"),
-	})
-	return nil
+	return r.openServices(observe)
 }
 
 func (r *Region) openPeerDoor(_ context.Context, p Parts) error {

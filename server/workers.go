@@ -3,10 +3,12 @@ package server
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/farhold/farhold/realm"
+	"github.com/farhold/farhold/service/sts"
 	"github.com/farhold/farhold/store"
 	"github.com/farhold/farhold/work"
 	"github.com/farhold/farhold/work/replication"
@@ -29,20 +31,15 @@ func (r *Region) openWorkers(context.Context, Parts) error {
 		r.runner.Go("realm-file", &realmFile{r: r}, nil, work.Pace{Idle: 2 * time.Second})
 	}
 	r.identityWork()
+	for _, rows := range []string{"iam/", "account/"} {
+		r.realm.WatchRows(rows, r.replication.rowChanged)
+	}
 	r.replication.start()
 	r.runner.Go("replicate-resolve", &replication.Resolver{Store: r.store, Directory: directory{r.realm}, Clock: r.clock, Log: r.log},
 		r.store.Wake("", store.LaneSmall, 0), work.Pace{BackoffMax: 5 * time.Second})
 	r.runner.Go("replicate-mended", work.Func(r.replication.tellMended), r.store.Mended(), work.Pace{Gap: mendedGap, Idle: time.Hour})
 	r.collect()
 	return nil
-}
-
-// authority is in whose name replication works in this region, and who says
-// what it may: filled before the doors open.
-type authority struct {
-	roles   replication.Roles
-	decider replication.Decider
-	keys    replication.Keys
 }
 
 // mendedGap is the least time between two messages to the peers that something
@@ -74,10 +71,33 @@ func (s *shipping) regions(list []realm.RegionInfo) {
 // identity is in whose name versions leave this region and come into it.
 func (s *shipping) identity() *replication.Identity {
 	s.once.Do(func() {
-		a := s.r.authority
-		s.id = &replication.Identity{Region: s.r.cfg.Region, Store: s.r.store, Roles: a.roles, Decider: a.decider, Keys: a.keys, Now: s.r.clock.Now}
+		r, who := s.r, &s.r.who
+		s.id = &replication.Identity{
+			Region: r.cfg.Region, Store: r.store, Decider: who.decider, Keys: who.keys, Now: r.clock.Now,
+			Roles: sts.NewIssuer(sts.IssuerOptions{Roles: who.directory, Keys: who.directory, Decider: who.decider, Tokens: who.tokens, Now: r.clock.Now}),
+		}
 	})
 	return s.id
+}
+
+// keysChanged hears of each change of a key of this region. Other regions want
+// to know of it too: their replicas may be waiting for the key.
+func (s *shipping) keysChanged() {
+	s.r.who.keys.Forget()
+	s.r.store.Mend()
+}
+
+// usedRows are those of IAM that say when a key was last used. They bind nobody.
+const usedRows = "iam/used/"
+
+// rowChanged hears of each change of users, roles, policies and accounts. Every
+// region hears of it by itself.
+func (s *shipping) rowChanged(key string) {
+	if strings.HasPrefix(key, usedRows) {
+		return
+	}
+	s.identity().Forget()
+	s.r.store.Kick()
 }
 
 // tellMended tells the other regions that something changed here that may have
