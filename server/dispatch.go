@@ -53,8 +53,10 @@ func (f *Front) dispatch(w http.ResponseWriter, r *http.Request) {
 	}
 	region, service, scoped := sigv4.Scope(r)
 	switch {
-	case scoped && service == "sts" || !scoped && f.isQuery(r):
-		d.pick(region).sts.ServeHTTP(w, r)
+	case !scoped && f.isQuery(r):
+		d.pick(region).services["sts"].ServeHTTP(w, r)
+	case scoped && service != "s3" && d.pick(region).services[service] != nil:
+		d.pick(region).services[service].ServeHTTP(w, r)
 	case scoped && service != "s3":
 		refuseService(w, r, service)
 	case r.Header.Get("X-Amz-Account-Id") != "" && strings.HasPrefix(r.RequestURI, "/v20180820/"):

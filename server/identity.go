@@ -8,6 +8,7 @@ import (
 	"github.com/farhold/farhold/realm"
 	"github.com/farhold/farhold/service/iam"
 	"github.com/farhold/farhold/service/kms"
+	"github.com/farhold/farhold/service/sts"
 	"github.com/farhold/farhold/service/sts/session"
 	"github.com/farhold/farhold/work"
 )
@@ -18,6 +19,7 @@ type identity struct {
 	directory *iam.Directory
 	decider   *access.Decider
 	tokens    *session.Tokens
+	issuer    *sts.Issuer
 	kms       *kms.Engine
 	keys      *objectkey.Keys
 }
@@ -35,6 +37,9 @@ func (r *Region) openIdentity(context.Context, Parts) error {
 		Accounts: organization, Sessions: i.tokens, Region: r.cfg.Region, Now: r.clock.Now,
 	})
 	i.decider = &access.Decider{Directory: i.directory}
+	i.issuer = sts.NewIssuer(sts.IssuerOptions{
+		Roles: i.directory, Keys: i.directory, Decider: i.decider, Tokens: i.tokens, Now: r.clock.Now,
+	})
 	i.kms = kms.New(kms.Options{
 		KV: r.kv, Root: r.keeper, Region: r.cfg.Region, Now: r.clock.Now, Decider: i.decider, PrincipalExists: i.directory.PrincipalExists,
 		Changed: r.replication.keysChanged,

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/farhold/farhold/realm"
-	"github.com/farhold/farhold/service/sts"
 	"github.com/farhold/farhold/store"
 	"github.com/farhold/farhold/work"
 	"github.com/farhold/farhold/work/replication"
@@ -74,7 +73,7 @@ func (s *shipping) identity() *replication.Identity {
 		r, who := s.r, &s.r.who
 		s.id = &replication.Identity{
 			Region: r.cfg.Region, Store: r.store, Decider: who.decider, Keys: who.keys, Now: r.clock.Now,
-			Roles: sts.NewIssuer(sts.IssuerOptions{Roles: who.directory, Keys: who.directory, Decider: who.decider, Tokens: who.tokens, Now: r.clock.Now}),
+			Roles: who.issuer,
 		}
 	})
 	return s.id
