@@ -1,0 +1,604 @@
+package s3api
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/farhold/farhold/access"
+	"github.com/farhold/farhold/rule"
+)
+
+// The callers of these tests.
+type who struct{ key, secret string }
+
+var (
+	ours   = who{testKey, testSecret}           // root of the account that owns the buckets
+	theirs = who{"AKIAOTHER", "other secret"}   // root of another account
+	alice  = who{"AKIAALICE", "alice's secret"} // a user of our account
+	bob    = who{"AKIABOB", "bob's secret"}     // a user of the other account
+	nobody = who{}
+)
+
+// as sends a request as somebody.
+func (w *world) as(c who, method, target string, body []byte, headers ...string) answer {
+	w.t.Helper()
+	r := w.request(method, target, body, headers...)
+	if c != nobody {
+		r = w.signAs(r, body, c.key, c.secret, time.Now())
+	}
+	return w.send(r)
+}
+
+// open makes a bucket with ACLs on and nothing blocked.
+func (w *world) open(name, ownership string) {
+	w.t.Helper()
+	w.do("PUT", "/"+name, nil, "x-amz-object-ownership", ownership).want(w.t, 200, "")
+	w.do("DELETE", "/"+name+"?publicAccessBlock", nil).want(w.t, 204, "")
+}
+
+// policy sets a bucket's policy of statements, in which B stands for the
+// bucket's ARN.
+func (w *world) policy(bucket string, statements ...string) {
+	w.t.Helper()
+	for i := range statements {
+		statements[i] = strings.ReplaceAll(statements[i], "$B", "arn:aws:s3:::"+bucket)
+	}
+	w.do("PUT", "/"+bucket+"?policy", []byte(`{"Version":"2012-10-17","Statement":[`+strings.Join(statements, ",")+`]}`)).want(w.t, 204, "")
+}
+
+const (
+	allowAlice = `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + testAccount + `:user/alice"},`
+	allowOther = `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + otherAccount + `:root"},`
+	allowAll   = `{"Effect":"Allow","Principal":"*",`
+	denyAll    = `{"Effect":"Deny","Principal":"*",`
+	anyObject  = `"Action":"s3:*","Resource":["$B","$B/*"]}`
+)
+
+// may says what a user's identity policy allows.
+func (w *world) may(arn string, statements ...string) {
+	w.t.Helper()
+	w.bind(arn, &access.Policies{Identity: onePolicy(w.t, statements...)})
+}
+
+var aliceARN, bobARN = userOf(testAccount, "alice").ARN, userOf(otherAccount, "bob").ARN
+
+func TestAnonymous(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("shut")
+	w.put("shut", "key", "bytes")
+	w.as(nobody, "GET", "/shut/key", nil).want(t, 403, "AccessDenied")
+	w.as(nobody, "GET", "/shut", nil).want(t, 403, "AccessDenied")
+	w.as(nobody, "GET", "/", nil).want(t, 403, "AccessDenied")
+	w.as(nobody, "PUT", "/fresh", nil).want(t, 403, "AccessDenied")
+
+	// The policy of an owner who has public access blocked.
+	public := []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::shut/*"}]}`)
+	w.do("PUT", "/shut?policy", public).want(t, 403, "AccessDenied")
+	w.do("DELETE", "/shut?publicAccessBlock", nil).want(t, 204, "")
+	w.do("PUT", "/shut?policy", public).want(t, 204, "")
+	if a := w.as(nobody, "GET", "/shut/key", nil); a.status != 200 || a.body != "bytes" {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	w.as(nobody, "HEAD", "/shut/key", nil).want(t, 200, "")
+	w.as(nobody, "PUT", "/shut/new", []byte("more")).want(t, 200, "")
+	w.as(nobody, "PUT", "/shut/trailer", []byte("4\r\nmore\r\n0\r\n\r\n"), "X-Amz-Content-Sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+		"X-Amz-Decoded-Content-Length", "4", "Content-Encoding", "aws-chunked").want(t, 200, "")
+	if a := w.do("GET", "/shut/trailer", nil); a.body != "more" {
+		t.Errorf("stored with its framing: %q", a.body)
+	}
+	w.as(nobody, "PUT", "/shut/hash", []byte("more"), "X-Amz-Content-Sha256", strings.Repeat("0", 64)).want(t, 400, "XAmzContentSHA256Mismatch")
+	w.as(nobody, "PUT", "/shut/chain", []byte("4;chunk-signature=0\r\nmore\r\n0\r\n\r\n"), "X-Amz-Content-Sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+		"X-Amz-Decoded-Content-Length", "4").want(t, 403, "AccessDenied")
+	w.as(nobody, "GET", "/shut", nil).want(t, 403, "AccessDenied")
+	w.as(nobody, "DELETE", "/shut/key", nil).want(t, 403, "AccessDenied")
+	w.as(nobody, "GET", "/shut/key?acl", nil).want(t, 403, "AccessDenied")
+	// Who may not list may not know that it is not there.
+	w.as(nobody, "GET", "/shut/none", nil).want(t, 403, "AccessDenied")
+	// What nobody wrote is the owner's.
+	if a := w.do("GET", "/shut?list-type=2&fetch-owner=true", nil); strings.Count(a.body, canonicalID(testAccount)) != 3 {
+		t.Errorf("owners:\n%s", a.body)
+	}
+	// Blocking takes hold at once, whatever the policy says.
+	w.do("PUT", "/shut?publicAccessBlock", []byte(`<PublicAccessBlockConfiguration><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`)).want(t, 200, "")
+	w.as(nobody, "GET", "/shut/key", nil).want(t, 403, "AccessDenied")
+	w.as(theirs, "GET", "/shut/key", nil).want(t, 403, "AccessDenied")
+	w.do("GET", "/shut/key", nil).want(t, 200, "")
+	w.as(alice, "GET", "/shut/key", nil).want(t, 200, "") // within the account the policy goes on
+	w.do("DELETE", "/shut?publicAccessBlock", nil).want(t, 204, "")
+	w.as(nobody, "GET", "/shut/key", nil).want(t, 200, "")
+
+	// The account's block counts beside the bucket's.
+	block := rule.PublicAccessBlock{}
+	w.door.opt.AccountBlock = func(account string) rule.PublicAccessBlock {
+		if account != testAccount {
+			t.Errorf("asked for the block of %q", account)
+		}
+		return block
+	}
+	block.RestrictPublicBuckets = true
+	w.as(nobody, "GET", "/shut/key", nil).want(t, 403, "AccessDenied")
+	block = rule.PublicAccessBlock{BlockPublicPolicy: true}
+	w.do("PUT", "/shut?policy", public).want(t, 403, "AccessDenied")
+	w.as(nobody, "GET", "/shut/key", nil).want(t, 200, "") // what was public stays so
+}
+
+func TestPublicACLs(t *testing.T) {
+	w := newWorld(t)
+	w.open("acls", rule.ObjectWriter)
+	w.put("acls", "private", "p")
+	w.put("acls", "public", "bytes", "x-amz-acl", "public-read")
+	w.put("acls", "members", "bytes", "x-amz-acl", "authenticated-read")
+	w.as(nobody, "GET", "/acls/public", nil).want(t, 200, "")
+	w.as(nobody, "GET", "/acls/private", nil).want(t, 403, "AccessDenied")
+	w.as(nobody, "GET", "/acls/members", nil).want(t, 403, "AccessDenied")
+	w.as(theirs, "GET", "/acls/members", nil).want(t, 200, "")
+	w.as(nobody, "GET", "/acls/public?acl", nil).want(t, 403, "AccessDenied")
+	w.as(nobody, "GET", "/acls/none", nil).want(t, 403, "AccessDenied")
+	w.as(nobody, "GET", "/acls", nil).want(t, 403, "AccessDenied")
+
+	w.do("PUT", "/acls?acl", nil, "x-amz-acl", "public-read").want(t, 200, "")
+	w.as(nobody, "GET", "/acls", nil).want(t, 200, "")
+	w.as(nobody, "GET", "/acls?uploads", nil).want(t, 200, "")
+	w.as(nobody, "GET", "/acls/none", nil).want(t, 404, "NoSuchKey") // they could list it
+	w.as(nobody, "GET", "/acls/private", nil).want(t, 403, "AccessDenied")
+	w.as(nobody, "PUT", "/acls/new", []byte("x")).want(t, 403, "AccessDenied")
+	w.as(nobody, "GET", "/acls?acl", nil).want(t, 403, "AccessDenied")
+	w.as(nobody, "GET", "/acls?policy", nil).want(t, 403, "AccessDenied")
+
+	w.do("PUT", "/acls?acl", nil, "x-amz-acl", "public-read-write").want(t, 200, "")
+	w.as(nobody, "PUT", "/acls/new", []byte("x")).want(t, 200, "")
+	w.as(nobody, "DELETE", "/acls/new", nil).want(t, 204, "")
+	w.as(nobody, "PUT", "/acls?acl", nil, "x-amz-acl", "private").want(t, 403, "AccessDenied")
+
+	// What is ignored is as if it were not there; what is blocked can't be set.
+	block := func(what string) {
+		w.do("PUT", "/acls?publicAccessBlock", []byte(`<PublicAccessBlockConfiguration><`+what+`>true</`+what+`></PublicAccessBlockConfiguration>`)).want(t, 200, "")
+	}
+	block("IgnorePublicAcls")
+	w.as(nobody, "GET", "/acls/public", nil).want(t, 403, "AccessDenied")
+	w.as(theirs, "GET", "/acls/members", nil).want(t, 403, "AccessDenied")
+	w.as(nobody, "GET", "/acls", nil).want(t, 403, "AccessDenied")
+	w.as(nobody, "PUT", "/acls/new", []byte("x")).want(t, 403, "AccessDenied")
+	w.do("PUT", "/acls/public?acl", nil, "x-amz-acl", "public-read").want(t, 200, "")
+	block("BlockPublicAcls")
+	w.do("PUT", "/acls/public?acl", nil, "x-amz-acl", "public-read").want(t, 403, "AccessDenied")
+	w.do("PUT", "/acls/other", []byte("x"), "x-amz-acl", "public-read").want(t, 403, "AccessDenied")
+	w.do("PUT", "/acls?acl", nil, "x-amz-grant-read", `uri="`+rule.AuthenticatedUsers+`"`).want(t, 403, "AccessDenied")
+	w.as(nobody, "GET", "/acls/public", nil).want(t, 200, "") // what was there goes on
+
+	// Where ACLs are off, they say nothing.
+	w.do("PUT", "/acls?acl", nil, "x-amz-acl", "private").want(t, 200, "")
+	w.do("PUT", "/acls?ownershipControls", []byte(`<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>`)).want(t, 200, "")
+	w.as(nobody, "GET", "/acls/public", nil).want(t, 403, "AccessDenied")
+}
+
+func TestGrantsToAccounts(t *testing.T) {
+	w := newWorld(t)
+	w.open("granted", rule.ObjectWriter)
+	w.put("granted", "key", "bytes")
+	them := "id=" + canonicalID(otherAccount)
+	type try struct {
+		method, target string
+		permission     string // that lets them
+	}
+	tries := []try{
+		{"GET", "/granted", "READ"}, {"HEAD", "/granted", "READ"}, {"GET", "/granted?versions", "READ"},
+		{"PUT", "/granted/theirs", "WRITE"}, {"DELETE", "/granted/theirs", "WRITE"},
+		{"GET", "/granted?acl", "READ_ACP"}, {"GET", "/granted?cors", ""}, {"GET", "/granted/key", ""}, {"GET", "/granted?policy", ""},
+	}
+	for _, p := range []struct{ permission, header string }{
+		{"READ", "x-amz-grant-read"}, {"WRITE", "x-amz-grant-write"}, {"READ_ACP", "x-amz-grant-read-acp"}, {"WRITE_ACP", "x-amz-grant-write-acp"}, {"FULL_CONTROL", "x-amz-grant-full-control"},
+	} {
+		w.do("PUT", "/granted?acl", nil, p.header, them).want(t, 200, "")
+		for _, c := range tries {
+			want := c.permission != "" && (p.permission == "FULL_CONTROL" || p.permission == c.permission)
+			if a := w.as(theirs, c.method, c.target, nil); (a.status < 400) != want || !want && a.status != 403 {
+				t.Errorf("%s: %s %s: %d %s", p.permission, c.method, c.target, a.status, a.code())
+			}
+		}
+		// The grant is to the account, whose users need its leave besides.
+		w.bind(bobARN, nil)
+		if a := w.as(bob, "GET", "/granted", nil); a.status != 403 {
+			t.Errorf("%s: a user without policies lists: %d", p.permission, a.status)
+		}
+		w.may(bobARN, `{"Effect":"Allow","Action":"s3:ListBucket","Resource":"arn:aws:s3:::granted"}`)
+		want := p.permission == "READ" || p.permission == "FULL_CONTROL"
+		if a := w.as(bob, "GET", "/granted", nil); (a.status == 200) != want {
+			t.Errorf("%s: a user who may lists: %d", p.permission, a.status)
+		}
+		if a := w.as(theirs, "PUT", "/granted?acl", nil, "x-amz-grant-full-control", "id="+canonicalID(testAccount)); (a.status == 200) != (p.permission == "WRITE_ACP" || p.permission == "FULL_CONTROL") {
+			t.Errorf("%s: the ACL is set: %d", p.permission, a.status)
+		}
+	}
+	// What an owner's ACL gives its own account it does not give the account's users.
+	w.do("PUT", "/granted?acl", nil, "x-amz-acl", "private").want(t, 200, "")
+	w.as(alice, "GET", "/granted", nil).want(t, 403, "AccessDenied")
+	w.as(alice, "GET", "/granted/key", nil).want(t, 403, "AccessDenied")
+
+	for _, p := range []struct {
+		header string
+		reads  bool
+		shows  bool
+		sets   bool
+	}{
+		{"x-amz-grant-read", true, false, false}, {"x-amz-grant-read-acp", false, true, false}, {"x-amz-grant-write-acp", false, false, true},
+		{"x-amz-grant-write", false, false, false}, {"x-amz-grant-full-control", true, true, true},
+	} {
+		w.do("PUT", "/granted/key?acl", nil, p.header, them).want(t, 200, "")
+		for _, c := range []struct {
+			want           bool
+			method, target string
+			headers        []string
+		}{
+			{p.reads, "GET", "/granted/key", nil}, {p.reads, "HEAD", "/granted/key?versionId=null", nil}, {p.shows, "GET", "/granted/key?acl", nil},
+			{false, "GET", "/granted/key?tagging", nil}, {false, "PUT", "/granted/key", nil}, {false, "DELETE", "/granted/key", nil},
+			{p.sets, "PUT", "/granted/key?acl", []string{"x-amz-acl", "private"}},
+		} {
+			if a := w.as(theirs, c.method, c.target, nil, c.headers...); (a.status < 400) != c.want || !c.want && a.status != 403 {
+				t.Errorf("%s: %s %s: %d %s", p.header, c.method, c.target, a.status, a.code())
+			}
+		}
+	}
+}
+
+// An object in a bucket of another account is its writer's, where ACLs are on.
+func TestObjectsOfAnotherAccount(t *testing.T) {
+	w := newWorld(t)
+	full := []string{"x-amz-acl", "bucket-owner-full-control"}
+	write := allowOther + `"Action":"s3:PutObject","Resource":"$B/*"}`
+	for _, ownership := range []string{rule.ObjectWriter, rule.BucketOwnerPreferred, rule.BucketOwnerEnforced} {
+		bucket := "b" + strings.ToLower(ownership)
+		w.open(bucket, ownership)
+		w.policy(bucket, write)
+		w.as(theirs, "PUT", "/"+bucket+"/plain", []byte("bytes")).want(t, 200, "")
+		w.as(theirs, "PUT", "/"+bucket+"/handed", []byte("bytes"), full...).want(t, 200, "")
+		enforced := ownership == rule.BucketOwnerEnforced
+		owners := map[string]string{"plain": otherAccount, "handed": otherAccount}
+		if enforced {
+			owners["plain"] = testAccount
+		}
+		if ownership != rule.ObjectWriter {
+			owners["handed"] = testAccount
+		}
+		listed := w.do("GET", "/"+bucket+"?list-type=2&fetch-owner=true", nil)
+		for key, owner := range owners {
+			ours := owner == testAccount
+			if got := ours || key == "handed"; (w.do("GET", "/"+bucket+"/"+key, nil).status == 200) != got {
+				t.Errorf("%s, %s: the bucket's owner reads: %v", ownership, key, !got)
+			}
+			if a := w.as(theirs, "GET", "/"+bucket+"/"+key, nil); (a.status == 200) == ours {
+				t.Errorf("%s, %s: its writer reads: %d", ownership, key, a.status)
+			}
+			from := w.do
+			if !ours {
+				from = func(method, target string, body []byte, headers ...string) answer {
+					return w.as(theirs, method, target, body, headers...)
+				}
+			}
+			acl := from("GET", "/"+bucket+"/"+key+"?acl", nil)
+			if acl.status != 200 || acl.element("ID") != canonicalID(owner) {
+				t.Errorf("%s, %s: owner in its ACL: %d %s", ownership, key, acl.status, acl.body)
+			}
+			if strings.Contains(acl.body, canonicalID(testAccount)) != (ours || key == "handed") {
+				t.Errorf("%s, %s: %s", ownership, key, acl.body)
+			}
+			_, row, _ := strings.Cut(listed.body, "<Key>"+key+"</Key>")
+			row, _, _ = strings.Cut(row, "</Contents>")
+			if !strings.Contains(row, canonicalID(owner)) {
+				t.Errorf("%s, %s: listed as %s", ownership, key, row)
+			}
+		}
+		if ownership != rule.ObjectWriter {
+			continue
+		}
+		// The bucket's policy gives nothing of what is not its owner's, …
+		w.policy(bucket, write, allowAlice+anyObject)
+		w.as(alice, "GET", "/"+bucket+"/plain", nil).want(t, 403, "AccessDenied")
+		// … and denies all the same.
+		w.policy(bucket, write, denyAll+`"Action":"s3:GetObject","Resource":"$B/*"}`)
+		w.as(theirs, "GET", "/"+bucket+"/plain", nil).want(t, 403, "AccessDenied")
+		w.policy(bucket, write)
+		w.as(theirs, "GET", "/"+bucket+"/plain", nil).want(t, 200, "")
+		// Its owner may give it away, and not the bucket's.
+		w.do("PUT", "/"+bucket+"/plain?acl", nil, "x-amz-acl", "public-read").want(t, 403, "AccessDenied")
+		w.as(theirs, "PUT", "/"+bucket+"/plain?acl", nil, "x-amz-acl", "public-read").want(t, 200, "")
+		w.as(nobody, "GET", "/"+bucket+"/plain", nil).want(t, 200, "")
+		// The bucket's owner can delete it, and its writer can't.
+		w.as(theirs, "DELETE", "/"+bucket+"/plain", nil).want(t, 403, "AccessDenied")
+		w.do("DELETE", "/"+bucket+"/plain", nil).want(t, 204, "")
+		// Once ACLs are off everything is the bucket owner's.
+		w.do("PUT", "/"+bucket+"?ownershipControls", []byte(`<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>`)).want(t, 200, "")
+		w.as(theirs, "GET", "/"+bucket+"/handed", nil).want(t, 403, "AccessDenied")
+		if a := w.do("GET", "/"+bucket+"/handed?acl", nil); strings.Contains(a.body, canonicalID(otherAccount)) {
+			t.Errorf("the ACL of old shows:\n%s", a.body)
+		}
+	}
+}
+
+func TestAcrossAccounts(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("shared")
+	w.put("shared", "key", "bytes")
+	w.as(theirs, "GET", "/shared/key", nil).want(t, 403, "AccessDenied")
+	w.as(theirs, "GET", "/shared?policy", nil).want(t, 403, "AccessDenied")
+	w.policy("shared", allowOther+anyObject)
+	w.as(theirs, "GET", "/shared/key", nil).want(t, 200, "")
+	// The other account's users need their account's leave as well.
+	w.as(bob, "GET", "/shared/key", nil).want(t, 403, "AccessDenied")
+	w.may(bobARN, `{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::shared/*"}`)
+	w.as(bob, "GET", "/shared/key", nil).want(t, 200, "")
+	w.as(bob, "PUT", "/shared/key", []byte("x")).want(t, 403, "AccessDenied")
+	// Policies are for the owner's account alone.
+	for _, method := range []string{"GET", "DELETE"} {
+		w.as(theirs, method, "/shared?policy", nil).want(t, 405, "MethodNotAllowed")
+	}
+	w.as(theirs, "PUT", "/shared?policy", []byte("{}")).want(t, 405, "MethodNotAllowed")
+	// What they make is theirs, and what they see.
+	w.as(theirs, "PUT", "/elsewhere", nil).want(t, 200, "")
+	w.do("PUT", "/elsewhere", nil).want(t, 409, "BucketAlreadyExists")
+	if a := w.as(theirs, "GET", "/", nil); strings.Contains(a.body, "shared") || !strings.Contains(a.body, "<Name>elsewhere</Name>") || a.element("ID") != canonicalID(otherAccount) {
+		t.Errorf("the other account's buckets:\n%s", a.body)
+	}
+	w.as(theirs, "GET", "/shared/key", nil, "x-amz-expected-bucket-owner", otherAccount).want(t, 403, "AccessDenied")
+	w.as(theirs, "GET", "/shared/key", nil, "x-amz-expected-bucket-owner", testAccount).want(t, 200, "")
+}
+
+// The owner's root can always mend the policy, and nothing else that it denies.
+func TestNobodyLocksTheRootOut(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("locked")
+	w.put("locked", "key", "bytes")
+	w.may(aliceARN, everything)
+	w.policy("locked", denyAll+anyObject)
+	w.do("GET", "/locked/key", nil).want(t, 403, "AccessDenied")
+	w.do("DELETE", "/locked", nil).want(t, 403, "AccessDenied")
+	w.as(alice, "GET", "/locked?policy", nil).want(t, 403, "AccessDenied")
+	w.as(alice, "DELETE", "/locked?policy", nil).want(t, 403, "AccessDenied")
+	w.do("GET", "/locked?policy", nil).want(t, 200, "")
+	w.do("DELETE", "/locked?policy", nil).want(t, 204, "")
+	w.do("GET", "/locked/key", nil).want(t, 200, "")
+	w.as(alice, "GET", "/locked/key", nil).want(t, 200, "")
+}
+
+// Each request needs the action that AWS names for it, no more and no less.
+func TestActions(t *testing.T) {
+	w := newWorld(t)
+	w.versioned("acts")
+	w.do("PUT", "/acts?ownershipControls", []byte(`<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>`)).want(t, 200, "")
+	w.do("PUT", "/locks", nil, "x-amz-bucket-object-lock-enabled", "true").want(t, 200, "")
+	until := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	sum := []string{"Content-MD5", md5Of("bytes")}
+	version := w.do("PUT", "/acts/key", []byte("bytes")).header.Get("X-Amz-Version-Id")
+	tags := []byte(`<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>`)
+	for _, c := range []struct {
+		method, target string
+		body           []byte
+		headers        []string
+		actions        []string
+	}{
+		{"GET", "/acts/key", nil, nil, []string{"GetObject"}},
+		{"HEAD", "/acts/key", nil, nil, []string{"GetObject"}},
+		{"GET", "/acts/key?versionId=" + version, nil, nil, []string{"GetObjectVersion"}},
+		{"HEAD", "/acts/key?versionId=" + version, nil, nil, []string{"GetObjectVersion"}},
+		{"GET", "/acts/key?attributes", nil, []string{"x-amz-object-attributes", "ETag"}, []string{"GetObject", "GetObjectAttributes"}},
+		{"GET", "/acts/key?attributes&versionId=" + version, nil, []string{"x-amz-object-attributes", "ETag"}, []string{"GetObjectVersion", "GetObjectVersionAttributes"}},
+		{"GET", "/acts/key?tagging", nil, nil, []string{"GetObjectTagging"}},
+		{"GET", "/acts/key?tagging&versionId=" + version, nil, nil, []string{"GetObjectVersionTagging"}},
+		{"PUT", "/acts/key?tagging", tags, nil, []string{"PutObjectTagging"}},
+		{"PUT", "/acts/key?tagging&versionId=" + version, tags, nil, []string{"PutObjectVersionTagging"}},
+		{"DELETE", "/acts/key?tagging", nil, nil, []string{"DeleteObjectTagging"}},
+		{"DELETE", "/acts/key?tagging&versionId=" + version, nil, nil, []string{"DeleteObjectVersionTagging"}},
+		{"GET", "/acts/key?acl", nil, nil, []string{"GetObjectAcl"}},
+		{"GET", "/acts/key?acl&versionId=" + version, nil, nil, []string{"GetObjectVersionAcl"}},
+		{"PUT", "/acts/key?acl", nil, []string{"x-amz-acl", "private"}, []string{"PutObjectAcl"}},
+		{"PUT", "/acts/key?acl&versionId=" + version, nil, []string{"x-amz-acl", "private"}, []string{"PutObjectVersionAcl"}},
+		{"PUT", "/acts/new", []byte("bytes"), nil, []string{"PutObject"}},
+		{"PUT", "/acts/new", []byte("bytes"), []string{"x-amz-tagging", "a=b"}, []string{"PutObject", "PutObjectTagging"}},
+		{"PUT", "/acts/new", []byte("bytes"), []string{"x-amz-acl", "private"}, []string{"PutObject", "PutObjectAcl"}},
+		{"PUT", "/acts/new", []byte("bytes"), []string{"x-amz-grant-read", "id=" + canonicalID(testAccount)}, []string{"PutObject", "PutObjectAcl"}},
+		{"PUT", "/locks/new", []byte("bytes"), append([]string{"x-amz-object-lock-mode", "GOVERNANCE", "x-amz-object-lock-retain-until-date", until}, sum...), []string{"PutObject", "PutObjectRetention"}},
+		{"PUT", "/locks/new", []byte("bytes"), append([]string{"x-amz-object-lock-legal-hold", "OFF"}, sum...), []string{"PutObject", "PutObjectLegalHold"}},
+		{"PUT", "/acts/copy", nil, []string{"x-amz-copy-source", "/acts/key"}, []string{"PutObject", "GetObject"}},
+		{"PUT", "/acts/copy", nil, []string{"x-amz-copy-source", "/acts/key?versionId=" + version}, []string{"PutObject", "GetObjectVersion"}},
+		{"POST", "/acts/key?uploads", nil, nil, []string{"PutObject"}},
+		{"GET", "/acts", nil, nil, []string{"ListBucket"}},
+		{"HEAD", "/acts", nil, nil, []string{"ListBucket"}},
+		{"GET", "/acts?list-type=2", nil, nil, []string{"ListBucket"}},
+		{"GET", "/acts?versions", nil, nil, []string{"ListBucketVersions"}},
+		{"GET", "/acts?uploads", nil, nil, []string{"ListBucketMultipartUploads"}},
+		{"GET", "/acts?location", nil, nil, []string{"GetBucketLocation"}},
+		{"GET", "/", nil, nil, []string{"ListAllMyBuckets"}},
+		{"PUT", "/acts-made", nil, nil, []string{"CreateBucket"}},
+		{"PUT", "/acts-made-2", nil, []string{"x-amz-object-ownership", "ObjectWriter", "x-amz-acl", "private"}, []string{"CreateBucket", "PutBucketAcl", "PutBucketOwnershipControls"}},
+		{"PUT", "/acts-made-3", nil, []string{"x-amz-bucket-object-lock-enabled", "true"}, []string{"CreateBucket", "PutBucketObjectLockConfiguration", "PutBucketVersioning"}},
+		{"DELETE", "/acts/gone?versionId=null", nil, nil, []string{"DeleteObjectVersion"}},
+		{"DELETE", "/acts/gone", nil, nil, []string{"DeleteObject"}},
+		{"DELETE", "/locks/gone", nil, []string{"x-amz-bypass-governance-retention", "true"}, []string{"DeleteObject", "BypassGovernanceRetention"}},
+	} {
+		name := fmt.Sprint(c.method, " ", c.target, " ", c.headers)
+		grant := func(actions []string) {
+			w.may(aliceARN, `{"Effect":"Allow","Action":["s3:`+strings.Join(actions, `","s3:`)+`"],"Resource":"*"}`)
+		}
+		for i := range c.actions {
+			missing := append(append([]string{"Nothing"}, c.actions[:i]...), c.actions[i+1:]...)
+			grant(missing)
+			if a := w.as(alice, c.method, c.target, c.body, c.headers...); a.status != 403 {
+				t.Errorf("%s without %s: %d %s", name, c.actions[i], a.status, a.code())
+			} else if text := "is not authorized to perform: s3:" + c.actions[i]; c.method != "HEAD" && !strings.Contains(a.body, text) {
+				t.Errorf("%s without %s says %s", name, c.actions[i], a.element("Message"))
+			}
+		}
+		grant(c.actions)
+		if a := w.as(alice, c.method, c.target, c.body, c.headers...); a.status >= 300 {
+			t.Errorf("%s with %v: %d %s %s", name, c.actions, a.status, a.code(), a.element("Message"))
+		}
+	}
+}
+
+func TestRefusalTexts(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("texts")
+	w.put("texts", "key", "bytes")
+	w.as(nobody, "GET", "/texts/key", nil).want(t, 403, "AccessDenied")
+	for _, c := range []struct {
+		by        who
+		target    string
+		text      string
+		statement string
+	}{
+		{nobody, "/texts/key", "Access Denied", ""},
+		{theirs, "/texts/key", "Access Denied", ""},
+		{alice, "/texts/key", "User: " + aliceARN + ` is not authorized to perform: s3:GetObject on resource: &quot;arn:aws:s3:::texts/key&quot; because no identity-based policy allows the s3:GetObject action`, ""},
+		{alice, "/texts", "User: " + aliceARN + ` is not authorized to perform: s3:ListBucket on resource: &quot;arn:aws:s3:::texts&quot; because no identity-based policy allows the s3:ListBucket action`, ""},
+		{alice, "/", "User: " + aliceARN + ` is not authorized to perform: s3:ListAllMyBuckets because no identity-based policy allows the s3:ListAllMyBuckets action`, ""},
+		{ours, "/texts/key", "User: arn:aws:iam::" + testAccount + `:root is not authorized to perform: s3:GetObject on resource: &quot;arn:aws:s3:::texts/key&quot; with an explicit deny in a resource-based policy`,
+			denyAll + `"Action":"s3:GetObject","Resource":"$B/*"}`},
+	} {
+		if c.statement != "" {
+			w.policy("texts", c.statement)
+		}
+		a := w.as(c.by, "GET", c.target, nil)
+		a.want(t, 403, "AccessDenied")
+		if got := strings.ReplaceAll(a.element("Message"), `"`, "&quot;"); got != c.text {
+			t.Errorf("%s: %s", c.target, got)
+		}
+	}
+	// Who signs is looked at first, then whether the bucket is there, then whose it is.
+	w.as(who{testKey, "wrong"}, "GET", "/none/key", nil).want(t, 403, "SignatureDoesNotMatch")
+	w.as(alice, "GET", "/none/key", nil).want(t, 404, "NoSuchBucket")
+	w.as(nobody, "GET", "/none/key", nil).want(t, 404, "NoSuchBucket")
+	w.as(alice, "GET", "/texts/key", nil, "x-amz-expected-bucket-owner", "1").want(t, 400, "InvalidBucketOwnerAWSAccountID")
+}
+
+// That a key is not there is for those to know who may list it.
+func TestAbsence(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("absent")
+	w.put("absent", "public/there", "bytes")
+	get := `{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}`
+	list := `{"Effect":"Allow","Action":"s3:ListBucket","Resource":"*","Condition":{"StringLike":{"s3:prefix":"public/*"}}}`
+	for _, c := range []struct {
+		statements []string
+		public     int // status for a missing key under public/
+		private    int
+	}{
+		{[]string{get}, 403, 403},
+		{[]string{get, list}, 404, 403},
+		{[]string{list}, 404, 403}, // AWS tells those who may list even if they may not read
+	} {
+		w.may(aliceARN, c.statements...)
+		for target, want := range map[string]int{"/absent/public/none": c.public, "/absent/private/none": c.private} {
+			code := map[int]string{403: "AccessDenied", 404: "NoSuchKey"}[want]
+			w.as(alice, "GET", target, nil).want(t, want, code)
+			w.as(alice, "HEAD", target, nil).want(t, want, "")
+		}
+	}
+	w.as(alice, "GET", "/absent/public/there", nil).want(t, 403, "AccessDenied")
+	w.may(aliceARN, get, `{"Effect":"Allow","Action":"s3:PutObject","Resource":"*"}`)
+	w.as(alice, "PUT", "/absent/copy", nil, "x-amz-copy-source", "absent/none").want(t, 403, "AccessDenied")
+	w.do("PUT", "/absent/copy", nil, "x-amz-copy-source", "absent/none").want(t, 404, "NoSuchKey")
+}
+
+func TestCopySourceIsARead(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("from")
+	w.put("from", "public/a", "bytes")
+	w.put("from", "private/a", "bytes")
+	w.as(theirs, "PUT", "/their-own", nil).want(t, 200, "")
+	put := func(source string) answer {
+		return w.as(theirs, "PUT", "/their-own/copy", nil, "x-amz-copy-source", source)
+	}
+	upload := w.as(theirs, "POST", "/their-own/parts?uploads", nil).element("UploadId")
+	part := func(source string) answer {
+		return w.as(theirs, "PUT", "/their-own/parts?partNumber=1&uploadId="+upload, nil, "x-amz-copy-source", source)
+	}
+	put("from/public/a").want(t, 403, "AccessDenied")
+	part("from/public/a").want(t, 403, "AccessDenied")
+	w.policy("from", allowOther+`"Action":"s3:GetObject","Resource":"$B/public/*"}`)
+	put("from/public/a").want(t, 200, "")
+	part("from/public/a").want(t, 200, "")
+	put("from/private/a").want(t, 403, "AccessDenied")
+	put("from/public/none").want(t, 403, "AccessDenied")
+	part("/from/private/a").want(t, 403, "AccessDenied")
+	put("from/public/a?versionId=null").want(t, 403, "AccessDenied") // another action
+	// The conditions on a source are about the source.
+	w.do("PUT", "/from/public/a?tagging", []byte(`<Tagging><TagSet><Tag><Key>share</Key><Value>yes</Value></Tag></TagSet></Tagging>`)).want(t, 200, "")
+	w.policy("from", allowOther+`"Action":"s3:GetObject","Resource":"$B/*","Condition":{"StringEquals":{"s3:ExistingObjectTag/share":"yes"}}}`)
+	put("from/public/a").want(t, 200, "")
+	put("from/private/a").want(t, 403, "AccessDenied")
+}
+
+func TestDeleteObjectsAsksForEach(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("many")
+	w.put("many", "mine/a", "x")
+	w.put("many", "yours/a", "x")
+	w.may(aliceARN, `{"Effect":"Allow","Action":"s3:DeleteObject","Resource":["arn:aws:s3:::many","arn:aws:s3:::many/mine/*"]}`)
+	doc := []byte(`<Delete><Object><Key>mine/a</Key></Object><Object><Key>yours/a</Key></Object><Object><Key>mine/a</Key><VersionId>null</VersionId></Object></Delete>`)
+	a := w.as(alice, "POST", "/many?delete", doc, "Content-MD5", md5Of(string(doc)))
+	if a.status != 200 || strings.Count(a.body, "<Deleted>") != 1 || strings.Count(a.body, "<Code>AccessDenied</Code>") != 2 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	w.do("GET", "/many/mine/a", nil).want(t, 404, "NoSuchKey")
+	w.do("GET", "/many/yours/a", nil).want(t, 200, "")
+}
+
+func TestPassRole(t *testing.T) {
+	w := newWorld(t)
+	w.versioned("source")
+	w.versioned("destination")
+	w.may(aliceARN, everything)
+	doc := []byte(`<ReplicationConfiguration><Role>arn:aws:iam::` + testAccount + `:role/replication</Role><Rule><Status>Enabled</Status><Priority>1</Priority><Filter/>` +
+		`<DeleteMarkerReplication><Status>Disabled</Status></DeleteMarkerReplication><Destination><Bucket>arn:aws:s3:::destination</Bucket></Destination></Rule></ReplicationConfiguration>`)
+	sum := []string{"Content-MD5", md5Of(string(doc))}
+	w.as(alice, "PUT", "/source?replication", doc, sum...).want(t, 403, "AccessDenied")
+	w.do("PUT", "/source?replication", doc, sum...).want(t, 200, "")
+	w.door.opt.PassRole = nil
+	w.do("PUT", "/source?replication", doc, sum...).want(t, 403, "AccessDenied")
+}
+
+// New buckets of a region that is told so begin as they did before 2023.
+func TestOpenBuckets(t *testing.T) {
+	w := newWorld(t)
+	w.door.opt.OpenBuckets = true
+	w.door.opt.DisplayName = func(id string) string {
+		if id == canonicalID(testAccount) {
+			return "ours"
+		}
+		return ""
+	}
+	w.bucket("old")
+	w.do("GET", "/old?publicAccessBlock", nil).want(t, 404, "NoSuchPublicAccessBlockConfiguration")
+	w.put("old", "key", "bytes", "x-amz-acl", "public-read")
+	w.as(nobody, "GET", "/old/key", nil).want(t, 200, "")
+	if a := w.do("GET", "/old/key?acl", nil); strings.Count(a.body, "<DisplayName>ours</DisplayName>") != 2 {
+		t.Errorf("no names:\n%s", a.body)
+	}
+	w.do("PUT", "/public", nil, "x-amz-acl", "public-read").want(t, 200, "")
+	w.as(nobody, "GET", "/public", nil).want(t, 200, "")
+	w.do("PUT", "/enforced", nil, "x-amz-object-ownership", "BucketOwnerEnforced", "x-amz-acl", "public-read").want(t, 400, "InvalidBucketAclWithObjectOwnership")
+	w.door.opt.AccountBlock = func(string) rule.PublicAccessBlock { return rule.PublicAccessBlock{BlockPublicACLs: true} }
+	w.do("PUT", "/blocked", nil, "x-amz-acl", "public-read").want(t, 400, "InvalidBucketAclWithBlockPublicAccessError")
+}
+
+// Nothing in a public request can claim to be a replica, or anything else that
+// only Farhold says of itself.
+func TestReservedHeadersChangeNothing(t *testing.T) {
+	w := newWorld(t)
+	w.versioned("plain")
+	reserved := []string{"x-amz-replication-status", "REPLICA", "x-amz-version-id", strings.Repeat("0", 32), "x-amz-meta-keep", "1",
+		"x-farhold-owner", otherAccount, "x-amz-source-region", "eu-west-1", "x-amz-delete-marker", "true", "x-amz-account-id", otherAccount}
+	a := w.do("PUT", "/plain/key", []byte("bytes"), reserved...)
+	a.want(t, 200, "")
+	if a.header.Get("X-Amz-Version-Id") == strings.Repeat("0", 32) {
+		t.Error("the client chose the version's ID")
+	}
+	h := w.do("HEAD", "/plain/key", nil).header
+	if h.Get("X-Amz-Replication-Status") != "" || h.Get("X-Amz-Delete-Marker") != "" || h.Get("X-Amz-Meta-Keep") != "1" {
+		t.Errorf("%v", h)
+	}
+	w.as(alice, "GET", "/plain/key", nil, reserved...).want(t, 403, "AccessDenied")
+	w.as(nobody, "GET", "/plain/key", nil, reserved...).want(t, 403, "AccessDenied")
+}
