@@ -1,0 +1,90 @@
+package iam
+
+import (
+	"context"
+
+	"github.com/farhold/farhold/service"
+	"github.com/farhold/farhold/wire/shapes/iam"
+)
+
+// empty are the operations that list what a realm has none of: passwords,
+// multi-factor devices, certificates, instance profiles, identity providers.
+// Tools ask for them before they delete a user or a role.
+func (s *Service) empty() []service.Operation {
+	return []service.Operation{
+		service.Op("GetLoginProfile", "iam:GetLoginProfile", onEntity(s, userKind, func(in *iamshapes.GetLoginProfileRequest) *string { return in.UserName }, nil),
+			func(ctx context.Context, c *service.Call, in *iamshapes.GetLoginProfileRequest) (*iamshapes.GetLoginProfileResponse, error) {
+				name, err := s.ofUser(ctx, c, in.UserName)
+				if err != nil {
+					return nil, err
+				}
+				return nil, ErrNoSuchEntity.Text("Login Profile for User %s cannot be found.", name)
+			}),
+		service.Op("ListMFADevices", "iam:ListMFADevices", onEntity(s, userKind, func(in *iamshapes.ListMFADevicesRequest) *string { return in.UserName }, nil),
+			func(ctx context.Context, c *service.Call, in *iamshapes.ListMFADevicesRequest) (*iamshapes.ListMFADevicesResponse, error) {
+				_, err := s.ofUser(ctx, c, in.UserName)
+				return &iamshapes.ListMFADevicesResponse{MFADevices: []iamshapes.MFADevice{}, IsTruncated: ptr(false)}, err
+			}),
+		service.Op("ListSSHPublicKeys", "iam:ListSSHPublicKeys", onEntity(s, userKind, func(in *iamshapes.ListSSHPublicKeysRequest) *string { return in.UserName }, nil),
+			func(ctx context.Context, c *service.Call, in *iamshapes.ListSSHPublicKeysRequest) (*iamshapes.ListSSHPublicKeysResponse, error) {
+				_, err := s.ofUser(ctx, c, in.UserName)
+				return &iamshapes.ListSSHPublicKeysResponse{SSHPublicKeys: []iamshapes.SSHPublicKeyMetadata{}, IsTruncated: ptr(false)}, err
+			}),
+		service.Op("ListSigningCertificates", "iam:ListSigningCertificates", onEntity(s, userKind, func(in *iamshapes.ListSigningCertificatesRequest) *string { return in.UserName }, nil),
+			func(ctx context.Context, c *service.Call, in *iamshapes.ListSigningCertificatesRequest) (*iamshapes.ListSigningCertificatesResponse, error) {
+				_, err := s.ofUser(ctx, c, in.UserName)
+				return &iamshapes.ListSigningCertificatesResponse{Certificates: []iamshapes.SigningCertificate{}, IsTruncated: ptr(false)}, err
+			}),
+		service.Op("ListServiceSpecificCredentials", "iam:ListServiceSpecificCredentials", targets(func(ctx context.Context, c *service.Call, in *iamshapes.ListServiceSpecificCredentialsRequest) (service.Target, error) {
+			if value(in.AllUsers) {
+				return service.Target{ARN: "arn:aws:iam::" + c.Caller.Account + ":user/*", Account: c.Caller.Account}, nil
+			}
+			name, err := userName(c, in.UserName)
+			if err != nil {
+				return service.Target{}, err
+			}
+			return s.on(ctx, userKind, c.Caller.Account, name, nil)
+		}), func(ctx context.Context, c *service.Call, in *iamshapes.ListServiceSpecificCredentialsRequest) (*iamshapes.ListServiceSpecificCredentialsResponse, error) {
+			var err error
+			if !value(in.AllUsers) {
+				_, err = s.ofUser(ctx, c, in.UserName)
+			}
+			return &iamshapes.ListServiceSpecificCredentialsResponse{ServiceSpecificCredentials: []iamshapes.ServiceSpecificCredentialMetadata{}, IsTruncated: ptr(false)}, err
+		}),
+		service.Op("ListVirtualMFADevices", "iam:ListVirtualMFADevices", service.On[iamshapes.ListVirtualMFADevicesRequest]("*"),
+			func(context.Context, *service.Call, *iamshapes.ListVirtualMFADevicesRequest) (*iamshapes.ListVirtualMFADevicesResponse, error) {
+				return &iamshapes.ListVirtualMFADevicesResponse{VirtualMFADevices: []iamshapes.VirtualMFADevice{}, IsTruncated: ptr(false)}, nil
+			}),
+		service.Op("ListInstanceProfilesForRole", "iam:ListInstanceProfilesForRole", onEntity(s, roleKind, func(in *iamshapes.ListInstanceProfilesForRoleRequest) *string { return in.RoleName }, nil),
+			func(ctx context.Context, c *service.Call, in *iamshapes.ListInstanceProfilesForRoleRequest) (*iamshapes.ListInstanceProfilesForRoleResponse, error) {
+				_, err := s.find(ctx, roleKind, c.Caller.Account, *in.RoleName)
+				return &iamshapes.ListInstanceProfilesForRoleResponse{InstanceProfiles: []iamshapes.InstanceProfile{}, IsTruncated: ptr(false)}, err
+			}),
+		service.Op("ListInstanceProfiles", "iam:ListInstanceProfiles", listed[iamshapes.ListInstanceProfilesRequest]("instance-profile", func(in *iamshapes.ListInstanceProfilesRequest) *string { return in.PathPrefix }),
+			func(context.Context, *service.Call, *iamshapes.ListInstanceProfilesRequest) (*iamshapes.ListInstanceProfilesResponse, error) {
+				return &iamshapes.ListInstanceProfilesResponse{InstanceProfiles: []iamshapes.InstanceProfile{}, IsTruncated: ptr(false)}, nil
+			}),
+		service.Op("ListServerCertificates", "iam:ListServerCertificates", listed[iamshapes.ListServerCertificatesRequest]("server-certificate", func(in *iamshapes.ListServerCertificatesRequest) *string { return in.PathPrefix }),
+			func(context.Context, *service.Call, *iamshapes.ListServerCertificatesRequest) (*iamshapes.ListServerCertificatesResponse, error) {
+				return &iamshapes.ListServerCertificatesResponse{ServerCertificateMetadataList: []iamshapes.ServerCertificateMetadata{}, IsTruncated: ptr(false)}, nil
+			}),
+		service.Op("ListOpenIDConnectProviders", "iam:ListOpenIDConnectProviders", service.On[iamshapes.ListOpenIDConnectProvidersRequest]("*"),
+			func(context.Context, *service.Call, *iamshapes.ListOpenIDConnectProvidersRequest) (*iamshapes.ListOpenIDConnectProvidersResponse, error) {
+				return &iamshapes.ListOpenIDConnectProvidersResponse{OpenIDConnectProviderList: []iamshapes.OpenIDConnectProviderListEntry{}}, nil
+			}),
+		service.Op("ListSAMLProviders", "iam:ListSAMLProviders", service.On[iamshapes.ListSAMLProvidersRequest]("*"),
+			func(context.Context, *service.Call, *iamshapes.ListSAMLProvidersRequest) (*iamshapes.ListSAMLProvidersResponse, error) {
+				return &iamshapes.ListSAMLProvidersResponse{SAMLProviderList: []iamshapes.SAMLProviderListEntry{}}, nil
+			}),
+	}
+}
+
+// ofUser sees that the user exists whom a request is about.
+func (s *Service) ofUser(ctx context.Context, c *service.Call, name *string) (string, error) {
+	n, err := userName(c, name)
+	if err != nil {
+		return "", err
+	}
+	_, err = s.find(ctx, userKind, c.Caller.Account, n)
+	return n, err
+}
