@@ -14,6 +14,8 @@ type target struct {
 	openEnums []string
 	// unwrapped are answers whose only member is the root element's own text.
 	unwrapped []string
+	// loose are members whose pattern AWS does not hold requests against.
+	loose []string
 	// optional are members that the model requires and AWS does not.
 	optional []string
 }
@@ -96,6 +98,8 @@ var targets = []target{
 	{
 		service: "s3-control", dir: "wire/shapes/s3control", pkg: "s3controlshapes", protocol: typed, xml: true,
 		space: "http://awss3control.amazonaws.com/doc/2018-08-20/",
+		// The pattern has no place for the ARN of a bucket, which has no region.
+		loose: []string{"ListTagsForResourceRequest.ResourceArn", "TagResourceRequest.ResourceArn", "UntagResourceRequest.ResourceArn"},
 		served: []string{
 			"DeletePublicAccessBlock", "GetPublicAccessBlock", "ListTagsForResource", "PutPublicAccessBlock", "TagResource", "UntagResource",
 		},

@@ -198,7 +198,7 @@ func (e *typer) member(sh *model.Shape, m *model.Member) (line, reach string, er
 				}
 				tag(at.prefix+what, bound(f.Min)+","+bound(f.Max))
 			}
-			if f.Pattern != "" {
+			if f.Pattern != "" && !slices.Contains(e.loose, path) {
 				tag(at.prefix+"pattern", f.Pattern)
 			}
 		}

@@ -344,7 +344,7 @@ type GetPublicAccessBlockRequest struct {
 
 // ListTagsForResourceRequest is the model's shape ListTagsForResourceRequest.
 type ListTagsForResourceRequest struct {
-	ResourceArn *string `xml:"-" label:"ResourceArn" required:"true" len:",1011" pattern:"arn:[^:]+:s3(express)?:[^:].*"`
+	ResourceArn *string `xml:"-" label:"ResourceArn" required:"true" len:",1011"`
 	AccountId   *string `xml:"-" header:"x-amz-account-id" len:",64" pattern:"^\\d{12}$"`
 }
 
@@ -382,7 +382,7 @@ type Tag struct {
 // TagResourceRequest is the model's shape TagResourceRequest.
 type TagResourceRequest struct {
 	XMLName     struct{} `xml:"http://awss3control.amazonaws.com/doc/2018-08-20/ TagResourceRequest"`
-	ResourceArn *string  `xml:"-" label:"ResourceArn" required:"true" len:",1011" pattern:"arn:[^:]+:s3(express)?:[^:].*"`
+	ResourceArn *string  `xml:"-" label:"ResourceArn" required:"true" len:",1011"`
 	Tags        []Tag    `xml:"Tags>Tag" required:"true" len:"0,50"`
 	AccountId   *string  `xml:"-" header:"x-amz-account-id" len:",64" pattern:"^\\d{12}$"`
 }
@@ -393,7 +393,7 @@ type TagResourceResult struct {
 
 // UntagResourceRequest is the model's shape UntagResourceRequest.
 type UntagResourceRequest struct {
-	ResourceArn *string  `xml:"-" label:"ResourceArn" required:"true" len:",1011" pattern:"arn:[^:]+:s3(express)?:[^:].*"`
+	ResourceArn *string  `xml:"-" label:"ResourceArn" required:"true" len:",1011"`
 	TagKeys     []string `xml:"-" query:"tagKeys" required:"true" len:"0,50" elem.len:"1,128" elem.pattern:"^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$"`
 	AccountId   *string  `xml:"-" header:"x-amz-account-id" len:",64" pattern:"^\\d{12}$"`
 }
