@@ -39,6 +39,9 @@ type Region struct {
 	RealmKey     string
 	MetricsToken string // bearer token for /-/metrics off loopback; empty refuses
 	Strict       bool   // AWS's letter where Farhold is more lenient
+	// OpenBuckets has new buckets begin as AWS made them before April 2023: ACLs
+	// work and no public access is blocked, until the bucket's documents say so.
+	OpenBuckets bool
 	Limits       Limits
 }
 

@@ -30,6 +30,7 @@ type RegionFile struct {
 	Peer             Peer       `yaml:"peer"`
 	Hosts            []string   `yaml:"hosts,omitempty"`
 	Strict           bool       `yaml:"aws-strict,omitempty"`
+	OpenBuckets      bool       `yaml:"open-buckets,omitempty"`
 	Limits           Limits     `yaml:"limits,omitempty"`
 }
 
@@ -66,7 +67,7 @@ func LoadRegion(file string, getenv func(string) string) (*Region, error) {
 		return filepath.Join(dir, p)
 	}
 	r := &Region{
-		Region: f.Region, Data: at(f.Data), Hosts: f.Hosts, Strict: f.Strict, Limits: f.Limits,
+		Region: f.Region, Data: at(f.Data), Hosts: f.Hosts, Strict: f.Strict, OpenBuckets: f.OpenBuckets, Limits: f.Limits,
 		Peer: Peer{Listen: f.Peer.Listen, Cert: at(f.Peer.Cert), Key: at(f.Peer.Key), CA: at(f.Peer.CA)},
 	}
 	for _, l := range f.Listen {

@@ -60,6 +60,7 @@ type DevOptions struct {
 	TLS          bool     // with a certificate of an authority at Data/ca.pem
 	InsecureHTTP bool     // plain HTTP although the address is not loopback
 	Strict       bool
+	OpenBuckets  bool
 	Hosts        []string
 	Limits       config.Limits
 	Getenv       func(string) string // for secrets; nil means os.Getenv
@@ -121,7 +122,7 @@ func (proc *Process) dev(ctx context.Context, o DevOptions, layout config.Layout
 		}
 		proc.CAFile = filepath.Join(o.Data, config.FileCA)
 	}
-	base := config.Region{Limits: o.Limits, MetricsToken: o.Getenv(config.EnvMetricsToken), Root: root, RegionKey: o.Getenv(config.EnvRegionKey), Strict: o.Strict, Hosts: hosts}
+	base := config.Region{Limits: o.Limits, MetricsToken: o.Getenv(config.EnvMetricsToken), Root: root, RegionKey: o.Getenv(config.EnvRegionKey), Strict: o.Strict, OpenBuckets: o.OpenBuckets, Hosts: hosts}
 	if base.RealmKey, err = layout.DevRealmKey(r, o.Getenv); err != nil {
 		return err
 	}

@@ -240,7 +240,7 @@ func (r *Region) openDoors(context.Context, Parts) error {
 	keys := r.who.directory
 	hosts := append(Hosts(r.cfg.Region), r.cfg.Hosts...)
 	r.s3 = s3api.New(s3api.Options{
-		Region: r.cfg.Region, Store: r.store, Realm: r.realm, Hosts: hosts, Strict: r.cfg.Strict,
+		Region: r.cfg.Region, Store: r.store, Realm: r.realm, Hosts: hosts, Strict: r.cfg.Strict, OpenBuckets: r.cfg.OpenBuckets,
 		Verifier: &sigv4.Verifier{
 			Credentials: keys, Region: r.cfg.Region, Services: []string{"s3"}, Now: r.clock.Now,
 			Bucket: func(q *http.Request) string { return hosts.Bucket(q.Host) },
