@@ -353,7 +353,7 @@ func TestTogether(t *testing.T) {
 	id := w.newKey()
 	w.user(ours, "alice") // before the others look
 	ctx := t.Context()
-	var off atomic.Bool // disabling has returned, enabling has not begun
+	var epoch atomic.Int64 // odd while disabling has returned and enabling has not begun
 	var wg sync.WaitGroup
 	var blobs sync.Map
 	stop := make(chan struct{})
@@ -365,10 +365,10 @@ func TestTogether(t *testing.T) {
 					return
 				default:
 				}
-				before := off.Load()
+				before := epoch.Load()
 				blob, _, err := w.Encrypt(ctx, asRoot(), id, []byte("secret"), nil)
 				switch {
-				case err == nil && before && off.Load():
+				case err == nil && before%2 == 1 && before == epoch.Load():
 					t.Error("used while it was disabled")
 					return
 				case err == nil:
@@ -391,9 +391,9 @@ func TestTogether(t *testing.T) {
 	}
 	for i := range 60 {
 		change(func(k *entry) error { return w.disable(ctx, k) })
-		off.Store(true)
+		epoch.Add(1)
 		change(func(k *entry) error { return w.describe(ctx, k, fmt.Sprint(i)) })
-		off.Store(false)
+		epoch.Add(1)
 		change(func(k *entry) error { return w.enable(ctx, k) })
 		if i%3 == 0 && i/3 < onDemandMax {
 			change(func(k *entry) error { return w.rotateOnDemand(ctx, k) })
