@@ -34,6 +34,13 @@ func stageKey(uid s3.UID, key string, id stamp.Stamp) []byte {
 type stage struct {
 	wrapped []byte
 	owner   stamp.Stamp // of its runs
+	// Where the region can't open wrapped, the object key is here too, under a
+	// key of the region's, until the body is whole: the role that replicas are
+	// made with may make keys of KMS, and need not be allowed to open them.
+	// Whether it may still make them is decided with each segment.
+	lock  []byte // a key, wrapped under the region's
+	under []byte // the object key under it
+	sse   s3.SSE // that goes with wrapped
 }
 
 func parseStage(key, raw []byte) (*stage, error) {
@@ -42,7 +49,7 @@ func parseStage(key, raw []byte) (*stage, error) {
 		return nil, err
 	}
 	g := new(stage)
-	err = s3.Fields(b, func(num protowire.Number, _ uint64, raw, _ []byte) error {
+	err = s3.Fields(b, func(num protowire.Number, x uint64, raw, _ []byte) error {
 		switch num {
 		case 1:
 			g.wrapped = append([]byte(nil), raw...)
@@ -50,6 +57,16 @@ func parseStage(key, raw []byte) (*stage, error) {
 			if copy(g.owner[:], raw) != len(g.owner) {
 				return s3.ErrVersionFormat
 			}
+		case 3:
+			g.lock = append([]byte(nil), raw...)
+		case 4:
+			g.under = append([]byte(nil), raw...)
+		case 5:
+			g.sse.Algorithm = string(raw)
+		case 6:
+			g.sse.KeyID = string(raw)
+		case 7:
+			g.sse.BucketKey = x != 0
 		}
 		return nil
 	})
@@ -86,6 +103,53 @@ func cuts(v *s3.Version) []cut {
 	return list
 }
 
+func (g *stage) row() []byte {
+	b := s3.AppendBytes([]byte{rowFormat}, 1, g.wrapped)
+	b = s3.AppendBytes(b, 2, g.owner[:])
+	b = s3.AppendBytes(b, 3, g.lock)
+	b = s3.AppendBytes(b, 4, g.under)
+	b = s3.AppendString(b, 5, g.sse.Algorithm)
+	b = s3.AppendString(b, 6, g.sse.KeyID)
+	if g.sse.BucketKey {
+		b = s3.AppendUint(b, 7, 1)
+	}
+	return b
+}
+
+// newStage makes the key of a body that begins to arrive.
+func (s *Store) newStage(ctx context.Context, a *Arrival, about map[string]string) (*stage, error) {
+	key, wrapped, err := s.newKey(ctx, a.Keeper, about)
+	if err != nil {
+		return nil, err
+	}
+	g := &stage{wrapped: wrapped, sse: a.Version.SSE}
+	if seal.KindOf(wrapped) == seal.KindRegion {
+		return g, nil
+	}
+	lock, wrappedLock, err := s.opt.Keeper.NewDataKey(ctx, "", about)
+	if err != nil {
+		return nil, err
+	}
+	g.lock, g.under = wrappedLock, seal.WrapUnder(nil, lock, key, wrapped, about)
+	return g, nil
+}
+
+// key opens the object key of a body that is arriving.
+func (g *stage) key(ctx context.Context, s *Store, about map[string]string) (seal.Key, error) {
+	if len(g.lock) == 0 {
+		return s.unwrap(ctx, nil, g.wrapped, about)
+	}
+	lock, err := s.unwrap(ctx, nil, g.lock, about)
+	if err != nil {
+		return nil, err
+	}
+	key, err := seal.UnwrapUnder(lock, g.under, g.wrapped, about)
+	if err == nil && !seal.Key(key).Valid() {
+		err = errKeyLength
+	}
+	return key, err
+}
+
 // Segments gives the segments in which a version's body travels. Its parts are
 // loaded.
 func Segments(v *s3.Version) []Segment {
@@ -98,8 +162,9 @@ func Segments(v *s3.Version) []Segment {
 }
 
 // staging finds or begins the staging of an arrival.
-func (s *Store) staging(ctx context.Context, b *Bucket, keeper seal.Keeper, v *s3.Version) (*stage, error) {
+func (s *Store) staging(ctx context.Context, b *Bucket, a *Arrival) (*stage, error) {
 	var g *stage
+	v := &a.Version
 	k := stageKey(b.UID, v.Key, v.ID)
 	read := func(get getter) error {
 		raw, err := get.Get(k)
@@ -112,7 +177,7 @@ func (s *Store) staging(ctx context.Context, b *Bucket, keeper seal.Keeper, v *s
 	if !errors.Is(err, kv.ErrNotFound) {
 		return g, err
 	}
-	_, wrapped, err := s.newKey(ctx, keeper, about(b.UID, v.Key))
+	fresh, err := s.newStage(ctx, a, about(b.UID, v.Key))
 	if err != nil {
 		return nil, err
 	}
@@ -120,9 +185,9 @@ func (s *Store) staging(ctx context.Context, b *Bucket, keeper seal.Keeper, v *s
 		if err := read(tx); !errors.Is(err, kv.ErrNotFound) {
 			return err
 		}
-		g = &stage{wrapped: wrapped, owner: s.opt.Clock.Next(stamp.Stamp{})}
-		row := s3.AppendBytes([]byte{rowFormat}, 1, wrapped)
-		tx.Put(k, s3.AppendBytes(row, 2, g.owner[:]))
+		g = fresh
+		g.owner = s.opt.Clock.Next(stamp.Stamp{})
+		tx.Put(k, g.row())
 		return nil
 	})
 	return g, err
@@ -150,12 +215,12 @@ func (s *Store) Stage(ctx context.Context, a *Arrival, seg Segment, body io.Read
 	if err := takes(b, v); err != nil {
 		return err
 	}
-	g, err := s.staging(ctx, b, a.Keeper, v)
+	g, err := s.staging(ctx, b, a)
 	if err != nil {
 		return err
 	}
 	bound := about(b.UID, v.Key)
-	key, err := s.unwrap(ctx, a.Keeper, g.wrapped, bound)
+	key, err := g.key(ctx, s, bound)
 	if err != nil {
 		return err
 	}
@@ -283,6 +348,9 @@ func (s *Store) takeStaged(ctx context.Context, b *Bucket, a *Arrival, r *record
 		return errors.Join(ErrDigest, err)
 	}
 	in.staged = g.owner
+	if len(g.lock) > 0 {
+		r.SSE = g.sse // the key that the first segment was given
+	}
 	r.body = body{kind: bodyRuns, wrapped: g.wrapped, owner: g.owner, uniform: uniformOf(used)}
 	return nil
 }
