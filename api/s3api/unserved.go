@@ -7,7 +7,7 @@ const (
 	whyDirectory   = "directory buckets are not served"
 	whyMetadata    = "S3 Metadata tables are not served"
 	whyAnnotations = "object annotations are not served"
-	whyKMS         = "KMS keys are not served yet"
+	whyKMS         = "copying an object onto itself changes its encryption"
 	whyRestore     = "objects of every storage class are readable at once, so there is nothing to restore"
 	whySelect      = "S3 Select is closed to new customers on AWS as well"
 	whyTorrent     = "AWS has given BitTorrent up"
