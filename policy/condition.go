@@ -12,6 +12,7 @@ import (
 // condition is one key of one operator.
 type condition struct {
 	key      string // normalised
+	written  string // as the document has it
 	test     test
 	not      bool // the test must fail: StringNotEquals and its like
 	set      set
@@ -129,7 +130,7 @@ func (p *parser) conditions(v *value, s *statement) error {
 		seen := map[string]bool{}
 		for j, key := range keys.names {
 			c := c
-			c.key = normalKey(key)
+			c.key, c.written = normalKey(key), key
 			if c.key == "" || seen[c.key] {
 				return p.fault(BadCondition, &keys.items[j], key, "")
 			}

@@ -249,14 +249,15 @@ func (e *evaluator) applies(s *statement) bool {
 	if !e.covers(s) {
 		return false
 	}
+	all, some := true, len(s.conditions) == 0
 	for i := range s.conditions {
-		if held := e.holds(&s.conditions[i]); !held && e.mutant != mutantAnyCondition {
+		if e.holds(&s.conditions[i]) {
+			some = true
+		} else if all = false; !e.in.Explain && e.mutant != mutantAnyCondition {
 			return false
-		} else if held && e.mutant == mutantAnyCondition {
-			return true
 		}
 	}
-	return e.mutant != mutantAnyCondition || len(s.conditions) == 0
+	return all || some && e.mutant == mutantAnyCondition
 }
 
 func (e *evaluator) action(s *statement) bool {

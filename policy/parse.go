@@ -41,8 +41,10 @@ func (d *Document) ID() string { return d.id }
 // Sid is a statement's Sid, or empty.
 func (d *Document) Sid(statement int) string { return d.statements[statement].sid }
 
-// Span tells where a statement stands in the text that was parsed: its opening
-// brace, and the place behind its closing one.
+// Span tells where a statement stands in the text that was parsed, as IAM's
+// simulator counts: from behind the bracket that begins the list, or behind the
+// statement before it, or behind its own opening brace when there is no list,
+// to behind its closing brace.
 func (d *Document) Span(statement int) (start, end Position) {
 	s := &d.statements[statement]
 	return s.start, s.end
@@ -52,19 +54,25 @@ func (d *Document) Span(statement int) (start, end Position) {
 // ID, so that Principal.CanonicalID is wanted.
 func (d *Document) CanonicalUsers() bool { return d.canonical }
 
+// Key is a condition key that a document names.
+type Key struct {
+	Name    string // as contexts are asked for it
+	Written string // as the document has it, where it comes first
+}
+
 // Keys are the condition keys that the document's conditions and variables
-// name, as its contexts are asked for them, each once.
-func (d *Document) Keys() []string {
-	var keys []string
-	add := func(k string) {
-		if !slices.Contains(keys, k) {
-			keys = append(keys, k)
+// name, each once.
+func (d *Document) Keys() []Key {
+	var keys []Key
+	add := func(name, written string) {
+		if !slices.ContainsFunc(keys, func(k Key) bool { return k.Name == name }) {
+			keys = append(keys, Key{name, written})
 		}
 	}
 	ofPattern := func(p *pattern) {
 		for _, t := range p.tokens {
 			if t.op == variable {
-				add(t.text)
+				add(t.text, t.written)
 			}
 		}
 	}
@@ -75,7 +83,7 @@ func (d *Document) Keys() []string {
 		}
 		for j := range s.conditions {
 			c := &s.conditions[j]
-			add(c.key)
+			add(c.key, c.written)
 			for k := range c.patterns {
 				ofPattern(&c.patterns[k])
 			}
@@ -173,9 +181,13 @@ func (p *parser) document(root *value) error {
 		return p.fault(NoStatement, s, "Statement", "")
 	}
 	p.doc.statements = make([]statement, len(list))
+	from := s.start + 1
 	for i := range list {
 		p.statement = i
-		if err := p.readStatement(&list[i], &p.doc.statements[i]); err != nil {
+		st := &p.doc.statements[i]
+		st.start, st.end = p.position(from), p.position(list[i].end)
+		from = list[i].end
+		if err := p.readStatement(&list[i], st); err != nil {
 			return err
 		}
 	}
@@ -186,7 +198,6 @@ func (p *parser) readStatement(v *value, s *statement) error {
 	if v.kind != objectValue {
 		return p.fault(BadSyntax, v, "Statement", "")
 	}
-	s.start, s.end = p.position(v.start), p.position(v.end)
 	if err := p.only(v, "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"); err != nil {
 		return err
 	}

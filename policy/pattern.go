@@ -12,6 +12,8 @@ import (
 type token struct {
 	op   tokenOp
 	text string // characters, or the normalised name of a variable's key
+	// written is the name as the document has it.
+	written string
 	// fallback is the text for a variable whose key the request lacks, when
 	// hasFallback is set.
 	fallback    string
@@ -95,7 +97,8 @@ func closing(s string) int {
 // parseVariable reads what stands between the braces: key, or key, 'default'.
 func parseVariable(inner string) (token, error) {
 	name, fallback, has := strings.Cut(inner, ",")
-	v := token{op: variable, text: normalKey(strings.TrimSpace(name)), hasFallback: has}
+	v := token{op: variable, written: strings.TrimSpace(name), hasFallback: has}
+	v.text = normalKey(v.written)
 	if v.text == "" || strings.ContainsAny(v.text, "'{}$*?") {
 		return token{}, errVariable
 	}

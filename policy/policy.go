@@ -109,7 +109,9 @@ type Input struct {
 	// resource policy that names the principal. A Deny still wins.
 	Granted bool
 
-	// Explain asks for Decision.Matched, for which every statement is looked at.
+	// Explain asks for Decision.Matched, for which every statement is looked at,
+	// and each condition of those about the action and the resource: the context
+	// is asked for all that they need.
 	Explain bool
 }
 
