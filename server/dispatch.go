@@ -1,8 +1,6 @@
 package server
 
 import (
-	"encoding/json"
-	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -38,7 +36,10 @@ func (f *Front) Shut() { f.doors.Store(nil) }
 
 var (
 	errNotServed = awserr.New("NotImplemented", 501, "The service is not served here.")
-	errStarting  = awserr.New("ServiceUnavailable", 503, "Service is unable to handle request.")
+	// errTwoAccounts is answered where the host and the header of S3 Control name
+	// different accounts.
+	errTwoAccounts = awserr.New("InvalidRequest", 400, "The account ID in the host and in x-amz-account-id are not the same.")
+	errStarting    = awserr.New("ServiceUnavailable", 503, "Service is unable to handle request.")
 )
 
 // dispatch hands a request to the region and the service that it is for. Its
@@ -51,19 +52,23 @@ func (f *Front) dispatch(w http.ResponseWriter, r *http.Request) {
 		refuseXML(w, r, errStarting)
 		return
 	}
-	region, service, scoped := sigv4.Scope(r)
-	switch {
-	case !scoped && f.isQuery(r):
-		d.pick(region).services["sts"].ServeHTTP(w, r)
-	case scoped && service != "s3" && d.pick(region).services[service] != nil:
-		d.pick(region).services[service].ServeHTTP(w, r)
-	case scoped && service != "s3":
-		refuseService(w, r, service)
-	case r.Header.Get("X-Amz-Account-Id") != "" && strings.HasPrefix(r.RequestURI, "/v20180820/"):
-		refuseService(w, r, "s3-control") // it is signed as s3
-	default:
+	region, scope, scoped := sigv4.Scope(r)
+	name := f.serviceOf(d, r, scope, scoped)
+	if name == s3Service {
 		f.region(d, r, region).s3.ServeHTTP(w, r)
+		return
 	}
+	if account := f.accountLabel(r.Host); account != "" && name == controlService {
+		if said := r.Header.Get("X-Amz-Account-Id"); said != "" && said != account {
+			refuseXML(w, r, errTwoAccounts)
+			return
+		}
+	}
+	if door := d.pick(region).services[name]; door != nil {
+		door.ServeHTTP(w, r)
+		return
+	}
+	refuseService(w, r, name)
 }
 
 // pick gives a region of this process, or the main one.
@@ -104,46 +109,6 @@ func (f *Front) bucket(r *http.Request) string {
 		name, _ = url.PathUnescape(name)
 	}
 	return name
-}
-
-// isQuery tells an unsigned request of the Query protocol, which S3 has none
-// of, so that it gets an answer that its client can read.
-func (f *Front) isQuery(r *http.Request) bool {
-	if r.Method != http.MethodPost || r.URL.Path != "/" || f.hosts.Bucket(r.Host) != "" || r.Header.Get("Authorization") != "" {
-		return false
-	}
-	mt, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return err == nil && mt == "application/x-www-form-urlencoded"
-}
-
-// refuseService says that a service is not served, in the form that its clients
-// read.
-func refuseService(w http.ResponseWriter, r *http.Request, service string) {
-	e := errNotServed.Text("The service %s is not served here.", service)
-	id := requestID()
-	h := w.Header()
-	h.Set("X-Amzn-Requestid", id)
-	switch {
-	case r.Header.Get("X-Amz-Target") != "" || strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-amz-json"):
-		body, _ := json.Marshal(map[string]string{"__type": "UnknownOperationException", "message": e.Message})
-		h.Set("Content-Type", "application/x-amz-json-1.1")
-		h.Set("X-Amzn-Errortype", "UnknownOperationException")
-		send(w, r, http.StatusBadRequest, body)
-	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
-		x := restxml.NewWriter(nil)
-		x.Open("ErrorResponse")
-		x.Open("Error")
-		x.Elem("Type", "Sender")
-		x.Elem("Code", e.Code)
-		x.Elem("Message", e.Message)
-		x.Close("Error")
-		x.Elem("RequestId", id)
-		x.Close("ErrorResponse")
-		h.Set("Content-Type", "text/xml")
-		send(w, r, e.Status, x.Bytes())
-	default:
-		refuseXML(w, r, e)
-	}
 }
 
 // refuseXML answers with an error as S3 shows it, where no door could.

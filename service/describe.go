@@ -189,7 +189,10 @@ func walk(t reflect.Type, seen map[reflect.Type]bool) {
 	}
 }
 
-func (d *Door) speaks(p Protocol) bool { return slices.Contains(d.service.Protocols, p) }
+// Speaks tells whether the service speaks a protocol.
+func (s *Service) Speaks(p Protocol) bool { return slices.Contains(s.Protocols, p) }
+
+func (d *Door) speaks(p Protocol) bool { return d.service.Speaks(p) }
 
 // Operations gives the whole table: what is served, and with Why what is known
 // and is not, in the order of the names.

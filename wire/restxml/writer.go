@@ -43,8 +43,14 @@ func (w *Writer) Open(name string) {
 	w.buf = append(w.buf, '>')
 }
 
-// OpenNS writes <name xmlns="…">.
-func (w *Writer) OpenNS(name, xmlns string) { w.OpenAttr(name, "xmlns", xmlns) }
+// OpenNS writes <name xmlns="…">, or <name> where there is no namespace.
+func (w *Writer) OpenNS(name, xmlns string) {
+	if xmlns == "" {
+		w.Open(name)
+		return
+	}
+	w.OpenAttr(name, "xmlns", xmlns)
+}
 
 // OpenAttr writes a start tag with attributes, given as names and values in turn.
 func (w *Writer) OpenAttr(name string, attrs ...string) {
