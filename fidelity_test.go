@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/farhold/farhold/api/s3api"
+	"github.com/farhold/farhold/service/kms"
+	kmsshapes "github.com/farhold/farhold/wire/shapes/kms"
 )
 
 // TestOperationsPage holds docs/fidelity/s3-operations.md against the table of
@@ -77,6 +79,62 @@ func TestOperationsPage(t *testing.T) {
 	for op := range on {
 		if !routed[op] {
 			t.Errorf("%s is on the page and nowhere else", op)
+		}
+	}
+}
+
+// TestKMSPage holds docs/fidelity/kms.md against the table of KMS.
+func TestKMSPage(t *testing.T) {
+	text, err := os.ReadFile("docs/fidelity/kms.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := testNames(t, "service/kms")
+	row := regexp.MustCompile(`(?m)^\| ([A-Z]\w+) \| (.*?) \|(?: (.*?) \|)?`)
+	on := make(map[string]bool) // whether it is performed
+	for _, part := range strings.Split(string(text), "\n## ")[1:] {
+		performed := !strings.HasPrefix(part, "Not served")
+		for _, m := range row.FindAllStringSubmatch(part, -1) {
+			if m[1] == "Operation" {
+				continue
+			}
+			if _, twice := on[m[1]]; twice {
+				t.Errorf("%s stands twice", m[1])
+			}
+			on[m[1]] = performed
+			if !performed {
+				continue
+			}
+			file := strings.Trim(m[2], "`")
+			if src, err := os.ReadFile(filepath.Join("service/kms", file)); err != nil || !strings.Contains(string(src), `"`+m[1]+`"`) {
+				t.Errorf("%s is not in %s: %v", m[1], file, err)
+			}
+			names := strings.Fields(strings.ReplaceAll(m[3], "`", " "))
+			if len(names) == 0 {
+				t.Errorf("%s: no test", m[1])
+			}
+			for _, name := range names {
+				if !tests[name] {
+					t.Errorf("%s: there is no test %s", m[1], name)
+				}
+			}
+		}
+	}
+	table := make(map[string]bool)
+	for _, o := range kms.New(kms.Options{}).Operations() {
+		table[o.Name] = true
+		if performed, ok := on[o.Name]; !ok || performed != (o.Do != nil) {
+			t.Errorf("%s is not on the page, or in the wrong part", o.Name)
+		}
+	}
+	for op := range on {
+		if !table[op] {
+			t.Errorf("%s is on the page and nowhere else", op)
+		}
+	}
+	for _, op := range kmsshapes.Operations() {
+		if !table[op] {
+			t.Errorf("%s is in the model and not in the table", op)
 		}
 	}
 }
