@@ -43,9 +43,13 @@ func newVault(t testing.TB) *vault {
 		t.Fatal(err)
 	}
 	v.door.opt.Keys = objectkey.New(objectkey.Options{Region: region, KMS: v.kms, Now: func() time.Time { return time.Now().Add(v.skip) }})
-	v.tls = httptest.NewTLSServer(v.door)
-	t.Cleanup(v.tls.Close)
+	v.serveTLS()
 	return v
+}
+
+func (v *vault) serveTLS() {
+	v.tls = httptest.NewTLSServer(v.door)
+	v.t.Cleanup(v.tls.Close)
 }
 
 // send is the world's over TLS.
