@@ -184,15 +184,15 @@ func TestDispatch(t *testing.T) {
 	}
 	// Services that are not served, in the form of each protocol.
 	jsonReq := d.request("POST", "", "/", "{}")
-	jsonReq.Header.Set("X-Amz-Target", "TrentService.ListKeys")
+	jsonReq.Header.Set("X-Amz-Target", "Logs_20140328.DescribeLogGroups")
 	jsonReq.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	if status, header, body = d.do(d.sign(jsonReq, "{}", "kms", "us-east-1")); status != 400 || !strings.Contains(body, `"__type":"UnknownOperationException"`) || !strings.Contains(body, "kms") {
+	if status, header, body = d.do(d.sign(jsonReq, "{}", "logs", "us-east-1")); status != 400 || !strings.Contains(body, `"__type":"UnknownOperationException"`) || !strings.Contains(body, "logs") {
 		t.Errorf("JSON: %d %v %s", status, header, body)
 	}
-	const form = "Action=ListUsers&Version=2010-05-08"
+	const form = "Action=ListTopics&Version=2010-03-31"
 	query := d.request("POST", "", "/", form)
 	query.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
-	if status, _, body = d.do(d.sign(query, form, "iam", "us-east-1")); status != 501 || !strings.Contains(body, "<ErrorResponse><Error><Type>Sender</Type><Code>NotImplemented</Code>") {
+	if status, _, body = d.do(d.sign(query, form, "sns", "us-east-1")); status != 501 || !strings.Contains(body, "<ErrorResponse><Error><Type>Sender</Type><Code>NotImplemented</Code>") {
 		t.Errorf("Query: %d %s", status, body)
 	}
 	control := d.request("GET", "", "/v20180820/jobs", "")

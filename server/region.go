@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/farhold/farhold/api/s3api"
+	"github.com/farhold/farhold/api/s3control"
 	"github.com/farhold/farhold/blob"
 	"github.com/farhold/farhold/config"
 	"github.com/farhold/farhold/kv"
@@ -64,6 +65,7 @@ type Region struct {
 	s3     *s3api.Door
 
 	who      identity
+	control  *s3control.Service
 	services map[string]*service.Door // by name
 
 	replication *shipping
@@ -239,18 +241,20 @@ func (r *Region) openDoors(context.Context, Parts) error {
 	}
 	keys := r.who.directory
 	hosts := append(Hosts(r.cfg.Region), r.cfg.Hosts...)
+	r.control = s3control.New(s3control.RealmRows(r.realm), s3control.StoreBuckets(r.store))
 	r.s3 = s3api.New(s3api.Options{
 		Region: r.cfg.Region, Store: r.store, Realm: r.realm, Hosts: hosts, Strict: r.cfg.Strict, OpenBuckets: r.cfg.OpenBuckets,
 		Verifier: &sigv4.Verifier{
 			Credentials: keys, Region: r.cfg.Region, Services: []string{"s3"}, Now: r.clock.Now,
 			Bucket: func(q *http.Request) string { return hosts.Bucket(q.Host) },
 		},
-		Decider:    r.who.decider,
-		Keys:       r.who.keys,
-		Versioning: r.versioning,
-		Now:        r.clock.Now,
-		Log:        r.log,
-		Observe:    observe("s3"),
+		Decider:      r.who.decider,
+		Keys:         r.who.keys,
+		AccountBlock: r.control.AccountBlock,
+		Versioning:   r.versioning,
+		Now:          r.clock.Now,
+		Log:          r.log,
+		Observe:      observe("s3"),
 	})
 	return r.openServices(observe)
 }

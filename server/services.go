@@ -13,7 +13,7 @@ import (
 func (r *Region) openServices(observe func(service string) func(string, int, int64, int64, time.Duration)) error {
 	r.services = map[string]*service.Door{}
 	for _, s := range []service.Service{
-		r.who.issuer.Service(), r.who.kms.Service(), secretsmanager.Service(),
+		r.who.issuer.Service(), r.who.kms.Service(), secretsmanager.Service(), r.control.Service(),
 	} {
 		if s.Scope == "" {
 			s.Scope = s.Name
