@@ -187,7 +187,9 @@ func TestNothingInClearOnDisk(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := objectkey.Want{By: access.Actor{Caller: rootOf(testAccount)}, Bucket: "bucket", Key: o.Key, UID: o.Bucket.UID, SSE: o.SSE}
+			by := rootOf(testAccount)
+			by.Via = "s3.us-east-1.amazonaws.com"
+			want := objectkey.Want{By: access.Actor{Caller: by}, Bucket: "bucket", Key: o.Key, UID: o.Bucket.UID, SSE: o.SSE}
 			if h[1] != nil {
 				want.Customer = &objectkey.Customer{Key: bytes.Repeat([]byte{'c', 'c' ^ 0x55}, 16), MD5: h[1][5]}
 			}
