@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -77,13 +79,52 @@ func (c *client) putReplication(role, destination string) error {
 
 // account asks STS, at the target's first endpoint, whose credentials these are.
 func account(ctx context.Context, t *Target) (string, error) {
+	doc, err := ask(ctx, t, "sts", url.Values{"Action": {"GetCallerIdentity"}, "Version": {"2011-06-15"}})
+	if err != nil {
+		return "", fmt.Errorf("ask STS for the account: %w", err)
+	}
+	id, _ := xmlText(doc, "Account")
+	if id == "" {
+		return "", errors.New("ask STS for the account: the answer names none")
+	}
+	return id, nil
+}
+
+// The role that replication is measured with: S3 may assume it, and it may do
+// everything with S3.
+const (
+	roleName  = "replication"
+	roleTrust = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}]}`
+	roleMay   = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}`
+)
+
+// makeRole makes that role, unless it is there.
+func makeRole(ctx context.Context, t *Target) error {
+	const version = "2010-05-08"
+	_, err := ask(ctx, t, "iam", url.Values{"Action": {"CreateRole"}, "Version": {version}, "RoleName": {roleName}, "AssumeRolePolicyDocument": {roleTrust}})
+	var bad *StatusError
+	if errors.As(err, &bad) && bad.Code == "EntityAlreadyExists" {
+		return nil
+	}
+	if err == nil {
+		_, err = ask(ctx, t, "iam", url.Values{"Action": {"PutRolePolicy"}, "Version": {version}, "RoleName": {roleName}, "PolicyName": {"s3"}, "PolicyDocument": {roleMay}})
+	}
+	if err != nil {
+		return fmt.Errorf("make the role %s: %w", roleName, err)
+	}
+	return nil
+}
+
+// ask sends a request of the Query protocol to a service at the target's first
+// endpoint and gives the answer's document.
+func ask(ctx context.Context, t *Target, service string, params url.Values) ([]byte, error) {
 	c, err := newClient(ctx, t, 0)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer c.close()
-	c.sign.service = "sts"
-	const form = "Action=GetCallerIdentity&Version=2011-06-15"
+	c.sign.service = service
+	form := params.Encode()
 	r := c.begin(http.MethodPost, nil)
 	r.path = append(r.path[:0], '/')
 	sum := sha256.Sum256([]byte(form))
@@ -91,13 +132,9 @@ func account(ctx context.Context, t *Target) (string, error) {
 	r.fields = []field{{"content-type", "application/x-www-form-urlencoded; charset=utf-8"}}
 	r.length = int64(len(form))
 	if err := c.send([][]byte{[]byte(form)}, c.keepAll); err != nil {
-		return "", fmt.Errorf("ask STS for the account: %w", err)
+		return nil, err
 	}
-	id, _ := xmlText(c.doc, "Account")
-	if id == "" {
-		return "", errors.New("ask STS for the account: the answer names none")
-	}
-	return id, nil
+	return bytes.Clone(c.doc), nil
 }
 
 // versionID is one version of one key.

@@ -77,8 +77,10 @@ func refuse(w http.ResponseWriter, status int, code string) {
 // authentic checks the signature with AWS's own signer, and the hashes.
 func (f *fake) authentic(r *http.Request, content []byte) string {
 	service := "s3"
-	if strings.Contains(r.Header.Get("Authorization"), "/sts/") {
-		service = "sts"
+	for _, other := range []string{"sts", "iam"} {
+		if strings.Contains(r.Header.Get("Authorization"), "/"+other+"/") {
+			service = other
+		}
 	}
 	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 	if err != nil || time.Since(at).Abs() > time.Minute {
@@ -114,6 +116,11 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	name, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if name == "" {
+		if bytes.Contains(content, []byte("2010-05-08")) {
+			f.calls["iam"]++
+			fmt.Fprint(w, "<CreateRoleResponse></CreateRoleResponse>")
+			return
+		}
 		f.calls["sts"]++
 		fmt.Fprintf(w, "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>%s</Account></GetCallerIdentityResult></GetCallerIdentityResponse>", fakeAccount)
 		return

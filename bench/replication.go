@@ -209,7 +209,10 @@ func (p *pair) setUp(ctx context.Context) error {
 			return err
 		}
 	}
-	role := "arn:aws:iam::" + id + ":role/replication"
+	if err := persist(ctx, func() error { return makeRole(ctx, &p.Source) }); err != nil {
+		return err
+	}
+	role := "arn:aws:iam::" + id + ":role/" + roleName
 	if err := persist(ctx, func() error { return crews[0].clients[0].putReplication(role, p.Destination.Bucket) }); err != nil {
 		return err
 	}

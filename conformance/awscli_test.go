@@ -52,6 +52,10 @@ func walkCLI(r *realm, aws string) {
 	for bucket, region := range map[string]string{"source": "us-east-1", "copy": "us-west-2"} {
 		s3api(region, "put-bucket-versioning", "--bucket", bucket, "--versioning-configuration", "Status=Enabled")
 	}
+	r.write("trust.json", []byte(trustS3))
+	r.write("may.json", []byte(mayAllS3))
+	r.run(aws, "iam", "create-role", "--role-name", "replication", "--assume-role-policy-document", "file://trust.json")
+	r.run(aws, "iam", "put-role-policy", "--role-name", "replication", "--policy-name", "everything", "--policy-document", "file://may.json")
 	r.write("rule.json", fmt.Appendf(nil, `{"Role": "arn:aws:iam::%s:role/replication", "Rules": [{"ID": "all", "Status": "Enabled", "Priority": 1,
 		"Filter": {"Prefix": ""}, "DeleteMarkerReplication": {"Status": "Enabled"}, "Destination": {"Bucket": "arn:aws:s3:::copy", "StorageClass": "STANDARD_IA"}}]}`, account))
 	s3api("us-east-1", "put-bucket-replication", "--bucket", "source", "--replication-configuration", "file://rule.json")

@@ -16,6 +16,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -214,11 +216,38 @@ func rule(id, bucket string, priority int32, change ...func(*types.ReplicationRu
 	return rule
 }
 
+const (
+	trustS3  = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}]}`
+	mayAllS3 = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*", "kms:*"], "Resource": "*"}]}`
+)
+
+func (r *realm) iam() *iam.Client {
+	return iam.NewFromConfig(r.config("us-east-1"))
+}
+
+// role makes a role that S3 may assume and that may do everything with S3 and
+// KMS, unless it is there, and gives its ARN.
+func (r *realm) role(name string) string {
+	r.t.Helper()
+	_, err := r.iam().CreateRole(r.t.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(trustS3)})
+	var there *iamtypes.EntityAlreadyExistsException
+	if err != nil && !errors.As(err, &there) {
+		r.t.Fatal(err)
+	}
+	if err == nil {
+		_, err = r.iam().PutRolePolicy(r.t.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("everything"), PolicyDocument: aws.String(mayAllS3)})
+		if err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	return "arn:aws:iam::" + r.account() + ":role/" + name
+}
+
 func (r *realm) replicate(region, bucket string, rules ...types.ReplicationRule) {
 	r.t.Helper()
 	_, err := r.s3(region).PutBucketReplication(r.t.Context(), &s3.PutBucketReplicationInput{
 		Bucket: &bucket, ReplicationConfiguration: &types.ReplicationConfiguration{
-			Role: aws.String("arn:aws:iam::" + r.account() + ":role/replication"), Rules: rules,
+			Role: aws.String(r.role("replication")), Rules: rules,
 		},
 	})
 	if err != nil {

@@ -52,6 +52,11 @@ for client, bucket in ((east, "source"), (west, "copy")):
     client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
 same(code(east.create_bucket, Bucket="copy"), "BucketAlreadyOwnedByYou", "a name of another region")
 same(code(east.head_bucket, Bucket="nowhere"), "404", "no bucket")
+iam = boto3.client("iam")
+iam.create_role(RoleName="replication", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}]}))
+iam.put_role_policy(RoleName="replication", PolicyName="everything", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}))
 rule = {
     "Role": f"arn:aws:iam::{account}:role/replication",
     "Rules": [{

@@ -21,6 +21,8 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/manager"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -155,6 +157,22 @@ func (d *devRealm) versioned(region, name string) {
 	}))
 }
 
+// role makes a role that S3 may assume and that may do everything with S3 and
+// KMS, and gives its ARN. A role that is there stays as it is.
+func (d *devRealm) role(name string) string {
+	d.t.Helper()
+	c := iam.NewFromConfig(d.config("us-east-1"))
+	_, err := c.CreateRole(d.t.Context(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}]}`)})
+	var there *iamtypes.EntityAlreadyExistsException
+	if err != nil && !errors.As(err, &there) {
+		d.t.Fatal(err)
+	}
+	must[*iam.PutRolePolicyOutput](d.t)(c.PutRolePolicy(d.t.Context(), &iam.PutRolePolicyInput{
+		RoleName: &name, PolicyName: aws.String("everything"), PolicyDocument: aws.String(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*", "kms:*"], "Resource": "*"}]}`),
+	}))
+	return "arn:aws:iam::" + d.p.Account + ":role/" + name
+}
+
 func text2bytes(n int, seed uint64) []byte {
 	b := make([]byte, n)
 	r := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
@@ -206,7 +224,7 @@ func (d *devRealm) walkReplication() {
 	must[*s3.PutBucketReplicationOutput](t)(d.s3("us-east-1").PutBucketReplication(ctx, &s3.PutBucketReplicationInput{
 		Bucket: aws.String("source"),
 		ReplicationConfiguration: &types.ReplicationConfiguration{
-			Role:  aws.String("arn:aws:iam::" + d.p.Account + ":role/replication"),
+			Role:  aws.String(d.role("replication")),
 			Rules: []types.ReplicationRule{rule("west", "copy", 1), rule("eu", "other", 2)},
 		},
 	}))

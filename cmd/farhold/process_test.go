@@ -19,6 +19,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
@@ -224,6 +225,21 @@ func TestDevProcess(t *testing.T) {
 	}
 }
 
+// makeRole makes a role that S3 may assume and that may do everything with S3.
+func makeRole(t *testing.T, address, key, secret, account string) string {
+	t.Helper()
+	c := iam.New(iam.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String("http://" + address), Credentials: credentials.NewStaticCredentialsProvider(key, secret, ""),
+	})
+	if _, err := c.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("r"), AssumeRolePolicyDocument: aws.String(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}]}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String("r"), PolicyName: aws.String("s3"), PolicyDocument: aws.String(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*", "kms:*"], "Resource": "*"}]}`)}); err != nil {
+		t.Fatal(err)
+	}
+	return "arn:aws:iam::" + account + ":role/r"
+}
+
 // TestRealmOfProcesses is the walk of the README's four commands: init and a
 // process for each of three regions; then one is killed and comes back, home
 // goes away, and a fourth region joins.
@@ -269,8 +285,9 @@ func TestRealmOfProcesses(t *testing.T) {
 	if _, rest, ok := strings.Cut(string(b), "account "); ok {
 		account = rest[:12]
 	}
+	role := makeRole(t, ports[0], env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], account)
 	if _, err := clients["us-east-1"].PutBucketReplication(ctx, &s3.PutBucketReplicationInput{Bucket: aws.String("source"), ReplicationConfiguration: &types.ReplicationConfiguration{
-		Role: aws.String("arn:aws:iam::" + account + ":role/r"),
+		Role: &role,
 		Rules: []types.ReplicationRule{{
 			ID: aws.String("all"), Status: types.ReplicationRuleStatusEnabled, Priority: aws.Int32(1), Filter: &types.ReplicationRuleFilter{Prefix: aws.String("")},
 			DeleteMarkerReplication: &types.DeleteMarkerReplication{Status: types.DeleteMarkerReplicationStatusDisabled},
