@@ -8,8 +8,8 @@ import (
 	"github.com/farhold/farhold/wire/shapes/iam"
 )
 
-// Describe gives the service as a door takes it.
-func (s *Service) Describe() service.Service {
+// Service describes IAM for the door of the services.
+func (s *Service) Service() service.Service {
 	return service.Service{
 		Name: "iam", Protocols: []service.Protocol{service.Query}, Version: iamshapes.Version, Space: iamshapes.Namespace,
 		Global: true, Operations: s.Operations(), Known: iamshapes.Operations(), HideValues: true,
