@@ -2,6 +2,7 @@ package rule
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/farhold/farhold/awserr"
@@ -167,7 +168,9 @@ func knownGroup(uri string) bool {
 }
 
 // Render writes the list as GetBucketAcl and GetObjectAcl answer. name gives
-// the display name of a canonical user ID; nil leaves names away.
+// the display name of a canonical user ID; nil leaves names away. With names,
+// groups stand first, as they have none: clients of the time when there were
+// names order grants by them.
 func (a ACL) Render(name func(id string) string) ([]byte, error) {
 	display := func(id string) *string {
 		if name == nil {
@@ -179,6 +182,10 @@ func (a ACL) Render(name func(id string) string) ([]byte, error) {
 		return nil
 	}
 	doc := s3shapes.GetBucketAclOutput{Owner: &s3shapes.Owner{ID: &a.Owner, DisplayName: display(a.Owner)}, Grants: make([]s3shapes.Grant, len(a.Grants))}
+	if name != nil {
+		a.Grants = slices.Clone(a.Grants)
+		slices.SortStableFunc(a.Grants, func(x, y Grant) int { return min(len(x.ID), 1) - min(len(y.ID), 1) })
+	}
 	for i, g := range a.Grants {
 		grantee := &s3shapes.Grantee{Type: "CanonicalUser"}
 		if g.Group != "" {

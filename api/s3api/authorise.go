@@ -242,7 +242,7 @@ func bucketPermission(a *ask) string {
 		return "READ"
 	case "s3:PutObject", "s3:DeleteObject":
 		return "WRITE"
-	case "s3:PutObjectAcl": // with a write: who may write says what the ACL is
+	case "s3:PutObjectAcl", "s3:PutObjectTagging": // with a write: who may write describes what it writes
 		return "WRITE"
 	case "s3:GetBucketAcl":
 		return "READ_ACP"

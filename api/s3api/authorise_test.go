@@ -602,3 +602,27 @@ func TestReservedHeadersChangeNothing(t *testing.T) {
 	w.as(alice, "GET", "/plain/key", nil, reserved...).want(t, 403, "AccessDenied")
 	w.as(nobody, "GET", "/plain/key", nil, reserved...).want(t, 403, "AccessDenied")
 }
+
+// A form without credentials, to a bucket that lets everybody write.
+func TestAnonymousForm(t *testing.T) {
+	w := newWorld(t)
+	w.open("forms", rule.ObjectWriter)
+	body := "--x\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nposted\r\n--x\r\nContent-Disposition: form-data; name=\"tagging\"\r\n\r\n" +
+		"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>\r\n--x\r\nContent-Disposition: form-data; name=\"acl\"\r\n\r\npublic-read\r\n" +
+		"--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nbytes\r\n--x--\r\n"
+	post := func() answer {
+		return w.as(nobody, "POST", "/forms", []byte(body), "Content-Type", "multipart/form-data; boundary=x")
+	}
+	post().want(t, 403, "AccessDenied")
+	w.do("PUT", "/forms?acl", nil, "x-amz-acl", "public-read-write").want(t, 200, "")
+	post().want(t, 204, "")
+	if a := w.as(nobody, "GET", "/forms/posted", nil); a.status != 200 || a.body != "bytes" || a.header.Get("X-Amz-Tagging-Count") != "1" {
+		t.Errorf("%d %q %v", a.status, a.body, a.header)
+	}
+	// The form's fields are its conditions.
+	w.do("PUT", "/forms?acl", nil, "x-amz-acl", "private").want(t, 200, "")
+	w.policy("forms", allowAll+`"Action":["s3:PutObject","s3:PutObjectAcl","s3:PutObjectTagging"],"Resource":"$B/*","Condition":{"StringEquals":{"s3:x-amz-acl":"public-read","s3:RequestObjectTag/a":"b"}}}`)
+	post().want(t, 204, "")
+	w.policy("forms", allowAll+`"Action":["s3:PutObject","s3:PutObjectAcl","s3:PutObjectTagging"],"Resource":"$B/*","Condition":{"StringEquals":{"s3:x-amz-acl":"private"}}}`)
+	post().want(t, 403, "AccessDenied")
+}

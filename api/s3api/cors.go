@@ -37,7 +37,11 @@ func (d *Door) allowOrigin(rq *Request) {
 	if err != nil {
 		return
 	}
-	for _, h := range c.Actual(origin, rq.R.Method) {
+	method := rq.R.Method
+	if asked := rq.Get("Access-Control-Request-Method"); asked != "" {
+		method = asked // AWS goes by it outside of preflight requests too
+	}
+	for _, h := range c.Actual(origin, method) {
 		rq.Set(h.Name, h.Value)
 	}
 }

@@ -168,7 +168,7 @@ func (h *headReader) Read(p []byte) (int, error) {
 // formFile reads a form's file within the bounds of its policy.
 type formFile struct {
 	r      io.Reader
-	policy *sigv4.Policy
+	policy *sigv4.Policy // nil for a form without one
 	n      int64
 }
 
@@ -178,6 +178,10 @@ func (f *formFile) Read(p []byte) (int, error) {
 	switch {
 	case f.n > objectMax:
 		return 0, errEntityTooLarge
+	case f.policy == nil: // an unsigned form, for a bucket that lets anybody write
+		if err != nil && err != io.EOF {
+			err = formError(err)
+		}
 	case f.n > f.policy.LengthMax(), err == io.EOF:
 		if e := f.policy.CheckLength(f.n); e != nil {
 			return 0, e
