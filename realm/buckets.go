@@ -177,11 +177,11 @@ func (r *Realm) uidHere(ctx context.Context, bucket string) (s3.UID, error) {
 	if local == nil {
 		return "", ErrUnavailable.Because(errors.New("realm: the store is not attached yet"))
 	}
-	uid, ok, err := local.BucketUID(ctx, bucket)
+	b, ok, err := local.Bucket(ctx, bucket)
 	if err != nil || !ok {
 		return "", err
 	}
-	return uid, nil
+	return b.UID, nil
 }
 
 // taken is the error for a name that a bucket of this region has.
@@ -264,12 +264,12 @@ func (r *Realm) Locate(ctx context.Context, bucket string) (store.Place, bool, e
 	local := r.local
 	r.mu.Unlock()
 	if local != nil {
-		uid, ok, err := local.BucketUID(ctx, bucket)
+		b, ok, err := local.Bucket(ctx, bucket)
 		if err != nil {
 			return store.Place{}, false, err
 		}
 		if ok {
-			return store.Place{Region: r.opt.Region, UID: uid, Owner: r.opt.Account}, true, nil
+			return store.Place{Region: r.opt.Region, UID: b.UID, Owner: b.Owner}, true, nil
 		}
 	}
 	if r.IsHome() {

@@ -71,8 +71,18 @@ func Ask[A any](ctx context.Context, d Dialer, region, path string, q any, timeo
 	return a, nil
 }
 
-// askHome puts a question about a name to home, here or elsewhere.
+// askHome puts a question about a name to home elsewhere. Where home can't be
+// asked, the other regions are asked whether it has moved.
 func (r *Realm) askHome(ctx context.Context, path string, q nameQuestion) (*nameAnswer, error) {
+	a, err := r.askHomeOnce(ctx, path, q)
+	var far *unreachableError
+	if errors.As(err, &far) && r.lookForHome(ctx) && !r.IsHome() {
+		return r.askHomeOnce(ctx, path, q)
+	}
+	return a, err
+}
+
+func (r *Realm) askHomeOnce(ctx context.Context, path string, q nameQuestion) (*nameAnswer, error) {
 	q.Epoch = r.epoch()
 	to := r.Home()
 	a, err := Ask[nameAnswer](ctx, r.opt.Peers, to, path, q, r.opt.AskTimeout)
@@ -80,7 +90,7 @@ func (r *Realm) askHome(ctx context.Context, path string, q nameQuestion) (*name
 		return nil, err
 	}
 	if a.Epoch < q.Epoch {
-		return nil, &unreachableError{to, fmt.Errorf("%w: home is of epoch %d, the realm of %d", ErrStale, a.Epoch, q.Epoch)}
+		return nil, &unreachableError{to, fmt.Errorf("%w: home is of epoch %s, the realm of %s", ErrStale, epochName(a.Epoch), epochName(q.Epoch))}
 	}
 	if a.Held {
 		n, err := decodeName(a.Row)
@@ -97,8 +107,9 @@ func (r *Realm) askHome(ctx context.Context, path string, q nameQuestion) (*name
 
 func (r *Realm) claim(ctx context.Context, name string, uid s3.UID, owner string) error {
 	if h := r.homeHere(); h != nil {
-		_, err := h.claim(ctx, r.opt.Region, name, uid, owner)
-		return err
+		if _, err := h.claim(ctx, r.opt.Region, name, uid, owner); !errors.Is(err, errNotHome) {
+			return err
+		}
 	}
 	_, err := r.askHome(ctx, pathClaim, nameQuestion{Name: name, UID: uid, Owner: owner})
 	return err
@@ -106,8 +117,9 @@ func (r *Realm) claim(ctx context.Context, name string, uid s3.UID, owner string
 
 func (r *Realm) confirm(ctx context.Context, name string, uid s3.UID) error {
 	if h := r.homeHere(); h != nil {
-		_, err := h.confirm(ctx, r.opt.Region, name, uid)
-		return err
+		if _, err := h.confirm(ctx, r.opt.Region, name, uid); !errors.Is(err, errNotHome) {
+			return err
+		}
 	}
 	_, err := r.askHome(ctx, pathConfirm, nameQuestion{Name: name, UID: uid})
 	return err
@@ -115,8 +127,9 @@ func (r *Realm) confirm(ctx context.Context, name string, uid s3.UID) error {
 
 func (r *Realm) release(ctx context.Context, name string, uid s3.UID) error {
 	if h := r.homeHere(); h != nil {
-		_, err := h.release(ctx, r.opt.Region, name, uid)
-		return err
+		if _, err := h.release(ctx, r.opt.Region, name, uid); !errors.Is(err, errNotHome) {
+			return err
+		}
 	}
 	_, err := r.askHome(ctx, pathRelease, nameQuestion{Name: name, UID: uid})
 	return err

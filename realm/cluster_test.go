@@ -3,8 +3,10 @@ package realm
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -46,11 +48,22 @@ type fakeStore struct {
 	buckets map[string]s3.UID
 }
 
-func (s *fakeStore) BucketUID(_ context.Context, name string) (s3.UID, bool, error) {
+func (s *fakeStore) Bucket(_ context.Context, name string) (LocalBucket, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	uid, ok := s.buckets[name]
-	return uid, ok, nil
+	return LocalBucket{name, uid, account}, ok, nil
+}
+
+func (s *fakeStore) Buckets(_ context.Context, after string, max int) (list []LocalBucket, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(s.buckets)) {
+		if name > after && len(list) < max {
+			list = append(list, LocalBucket{name, s.buckets[name], account})
+		}
+	}
+	return list, nil
 }
 
 func (s *fakeStore) make(name string) func(s3.UID) error {
@@ -103,6 +116,7 @@ func (n *node) open() {
 	o.Region, o.Home, o.Account, o.Regions = n.name, "us-east-1", account, n.c.infos
 	o.KV, o.Peers, o.Keys = n.kv, &memDialer{n.c, n.name}, n.c.keys
 	o.Now = func() time.Time { n.c.mu.Lock(); defer n.c.mu.Unlock(); return n.c.now }
+	o.OnRegions = func([]RegionInfo) {}
 	r, err := Open(context.Background(), o)
 	if err != nil {
 		n.c.t.Fatal(err)

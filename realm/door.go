@@ -25,6 +25,8 @@ const (
 	pathBucket  = "/realm/v1/bucket"
 	pathRow     = "/realm/v1/row"
 	pathRows    = "/realm/v1/rows"
+	pathHome    = "/realm/v1/home"
+	pathAdmin   = "/realm/v1/admin"
 )
 
 // messageMax bounds a message in bytes: a page of the tables and room to spare.
@@ -83,6 +85,8 @@ type bucketAnswer struct {
 // Mount puts the realm's paths on the region's peer door.
 func (r *Realm) Mount(m *PeerMux) {
 	Answer(m, pathBucket, r.answerBucket)
+	Answer(m, pathHome, r.answerHome)
+	Answer(m, pathAdmin, r.answerAdmin)
 	Answer(m, pathRow, func(_ context.Context, _ string, q rowQuestion) (*rowAnswer, error) {
 		if _, err := r.asHome(q.Epoch); err != nil {
 			return nil, err
@@ -170,7 +174,7 @@ func (r *Realm) asHome(epoch uint64) (*home, error) {
 		return nil, errNotHome
 	}
 	if now := r.table.position().Epoch; epoch > now {
-		return nil, fmt.Errorf("%w: this home is of epoch %d, the realm of %d", ErrStale, now, epoch)
+		return nil, fmt.Errorf("%w: this home is of epoch %s, the realm of %s", ErrStale, epochName(now), epochName(epoch))
 	}
 	return h, nil
 }
@@ -192,11 +196,11 @@ func (r *Realm) lookHere(ctx context.Context, name string) (*bucketAnswer, error
 	if local == nil {
 		return &bucketAnswer{Busy: true}, nil // the store is being opened
 	}
-	uid, ok, err := local.BucketUID(ctx, name)
+	b, ok, err := local.Bucket(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return &bucketAnswer{UID: uid, Exists: ok, Busy: busy}, nil
+	return &bucketAnswer{UID: b.UID, Exists: ok, Busy: busy}, nil
 }
 
 // Answer mounts the answer to a question that travels as JSON, as a POST of at

@@ -7,15 +7,24 @@ import (
 	"time"
 )
 
+// homeEvery is how often a home looks whether it is one no longer.
+const homeEvery = time.Second
+
 // FollowStep asks home once for what is new, waiting there for PollWait, and
 // applies it. At home it does nothing. It is a Step: it tells when to be called
 // again, and after an error wants to be called again soon.
 func (r *Realm) FollowStep(ctx context.Context) (again time.Time, err error) {
 	if r.IsHome() {
-		return time.Time{}, nil
+		return time.Now().Add(homeEvery), nil
+	}
+	if err := r.discard(ctx); err != nil {
+		return time.Time{}, err
 	}
 	more, err := r.pull(ctx, max(r.opt.PollWait, 0))
 	r.hear(err)
+	if err != nil && r.lookForHome(ctx) {
+		return time.Unix(1, 0), nil
+	}
 	if err != nil || r.opt.PollWait < 0 && !more {
 		return time.Time{}, err
 	}
@@ -25,9 +34,9 @@ func (r *Realm) FollowStep(ctx context.Context) (again time.Time, err error) {
 // pull asks home once for what is new, letting it wait for that, and applies
 // it. It tells whether there was something.
 func (r *Realm) pull(ctx context.Context, wait time.Duration) (more bool, err error) {
-	hd := r.table.headNow()
+	s, hd := r.seat.Load(), r.table.headNow()
 	q := feedQuestion{History: hd.history, Epoch: hd.pos.Epoch, Seq: hd.pos.Seq, WaitMS: wait.Milliseconds()}
-	a, err := Ask[feedAnswer](ctx, r.opt.Peers, r.Home(), pathFeed, q, wait+r.opt.AskTimeout)
+	a, err := Ask[feedAnswer](ctx, r.opt.Peers, s.region, pathFeed, q, wait+r.opt.AskTimeout)
 	if err != nil {
 		return false, err
 	}
@@ -36,10 +45,10 @@ func (r *Realm) pull(ctx context.Context, wait time.Duration) (more bool, err er
 		return false, fmt.Errorf("%w: home's account is %s, this region's %s", ErrStale, a.Account, r.opt.Account)
 	case hd.history != "" && a.History != hd.history:
 		return false, fmt.Errorf("%w: home's have the history %s, this region's %s; has home lost its data?", ErrStale, a.History, hd.history)
-	case a.Epoch < hd.pos.Epoch:
-		return false, fmt.Errorf("%w: home is of epoch %d, this region has seen %d", ErrStale, a.Epoch, hd.pos.Epoch)
+	case a.Epoch < max(hd.pos.Epoch, s.epoch):
+		return false, fmt.Errorf("%w: home is of epoch %s, this region has seen %s", ErrStale, epochName(a.Epoch), epochName(max(hd.pos.Epoch, s.epoch)))
 	case a.Epoch == hd.pos.Epoch && a.Seq < hd.pos.Seq:
-		return false, fmt.Errorf("%w: home is at %d of epoch %d, this region at %d; has home lost its data?", ErrStale, a.Seq, a.Epoch, hd.pos.Seq)
+		return false, fmt.Errorf("%w: home is at %s, this region at %s; has home lost its data?", ErrStale, Position{a.Epoch, a.Seq}, hd.pos)
 	}
 	if a.Reset {
 		err = r.copyTables(ctx, hd.pos)
@@ -162,7 +171,7 @@ func (r *Realm) applyPage(ctx context.Context, q tableQuestion, a, start *tableA
 	}
 	hd := t.headNow()
 	if !a.More {
-		hd.history, hd.pos = start.History, Position{start.Epoch, start.Seq}
+		hd.history, hd.pos, hd.oldest = start.History, Position{start.Epoch, start.Seq}, 0
 	}
 	return t.apply(ctx, entries, hd, false)
 }

@@ -16,7 +16,13 @@ type home struct {
 	t   *table
 	opt Options
 
+	// check makes sure that the realm has not moved on; nil while the region
+	// is being opened.
+	check func(ctx context.Context, h *home) error
+
 	mu        sync.Mutex
+	left      bool      // another region is home now
+	confirmed time.Time // when no other home was known to anybody
 	followers map[string]*follower
 	news      chan struct{} // closed and renewed when the tables change
 	acks      chan struct{} // closed and renewed when a follower has applied something
@@ -52,8 +58,16 @@ func (h *home) update(ctx context.Context, decide func() ([]change, error)) (Pos
 // updateFor is update for a request that has an ID, which is kept with its
 // entries.
 func (h *home) updateFor(ctx context.Context, request string, decide func() ([]change, error)) (Position, error) {
+	if h.check != nil {
+		if err := h.check(ctx, h); err != nil {
+			return Position{}, err
+		}
+	}
 	h.t.commit.Lock()
 	defer h.t.commit.Unlock()
+	if h.hasLeft() {
+		return Position{}, errNotHome
+	}
 	changes, err := decide()
 	if err != nil {
 		return Position{}, err
@@ -225,8 +239,11 @@ func (h *home) poll(ctx context.Context, region, history string, pos Position, w
 	defer timer.Stop()
 	for {
 		h.mu.Lock()
-		news := h.news
+		news, left := h.news, h.left
 		h.mu.Unlock()
+		if left {
+			return nil, errNotHome
+		}
 		hd := h.t.headNow()
 		a := &feedAnswer{Account: h.opt.Account, History: hd.history, Epoch: hd.pos.Epoch, Seq: hd.pos.Seq}
 		switch {

@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"sync"
@@ -56,8 +57,17 @@ type RegionInfo struct {
 
 // Local is what the realm asks of a region's store.
 type Local interface {
-	// BucketUID gives the UID of a bucket of this region, or false.
-	BucketUID(ctx context.Context, name string) (s3.UID, bool, error)
+	// Bucket gives a bucket of this region, or false.
+	Bucket(ctx context.Context, name string) (LocalBucket, bool, error)
+	// Buckets lists the region's buckets by name: up to max behind the given one.
+	Buckets(ctx context.Context, after string, max int) ([]LocalBucket, error)
+}
+
+// LocalBucket is a bucket as its region's store has it.
+type LocalBucket struct {
+	Name  string
+	UID   s3.UID
+	Owner string // account ID
 }
 
 // Dialer gives the way to other regions. Peers is one.
@@ -80,6 +90,9 @@ type Options struct {
 	// OnRegions hears of the regions, at the start and whenever they change.
 	// It may be nil.
 	OnRegions func([]RegionInfo)
+
+	// Log takes what an operator should know; nil drops it.
+	Log *slog.Logger
 
 	// PollWait is how long home holds a follower's request while there is
 	// nothing new; zero means 10 s, negative not at all.
@@ -112,6 +125,11 @@ type Realm struct {
 	misses    misses[store.Place]
 	rowMisses misses[[]byte]
 	copying   sync.Mutex // held over a copy of the tables
+	promoting sync.Mutex // held over moving home here
+	// reconciled is the epoch in which this region's buckets were compared with
+	// the names; under mu.
+	reconciled uint64
+	looked     time.Time // when the other regions were asked where home is; under mu
 }
 
 // Open opens the realm's part of a region. Attach the store, mount the peer
@@ -141,19 +159,47 @@ func Open(ctx context.Context, o Options) (*Realm, error) {
 	if err := r.loadOwed(ctx); err != nil {
 		return nil, err
 	}
-	r.seat.Store(&seat{region: o.Home})
-	if o.Region == o.Home {
-		h := newHome(r.table, o)
-		if err := h.publish(ctx, o.Account, o.Regions); err != nil {
+	s, err := r.loadSeat(ctx)
+	if err != nil {
+		return nil, err
+	}
+	elsewhere := *s
+	r.seat.Store(&elsewhere)
+	if o.Region == s.region {
+		if hd := r.table.headNow(); hd.history != "" && hd.oldest == 0 {
+			return nil, errors.New("realm: this region's tables are a copy: it is made home by farhold realm promote, not by its configuration")
+		}
+		s.home = newHome(r.table, o)
+		if err := s.home.publish(ctx, o.Account, r.toPublish(s)); err != nil {
 			return nil, err
 		}
-		r.seat.Store(&seat{region: o.Home, home: h})
+		s.home.check = r.confirmHome
 	}
+	r.seat.Store(s)
 	r.tellRegions()
 	return r, nil
 }
 
+// toPublish gives the regions that home publishes when it opens: all that are
+// configured. Where home has moved, the configuration of its new place may be
+// older than the tables, and only says what they lack.
+func (r *Realm) toPublish(s *seat) []RegionInfo {
+	if s.epoch == 0 {
+		return r.opt.Regions
+	}
+	list := r.table.regions()
+	for _, i := range r.opt.Regions {
+		if !slices.ContainsFunc(list, func(j RegionInfo) bool { return i.Name == j.Name }) {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
 func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	def := func(d *time.Duration, v time.Duration) {
 		if *d == 0 {
 			*d = v
@@ -239,7 +285,7 @@ func (r *Realm) Infos() []RegionInfo {
 		switch {
 		case at < 0:
 			list = append(list, i)
-		case i.Name == r.Home() && !r.IsHome():
+		case i.Name == r.opt.Home && i.Name == r.Home() && !r.IsHome():
 			list[at] = i
 		}
 	}

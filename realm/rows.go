@@ -233,14 +233,13 @@ func (r *Realm) commitRows(ctx context.Context, tx *RowTx) (conflict bool, err e
 	q := tx.question(newRequest())
 	for try := 0; ; try++ {
 		var a *rowsAnswer
-		if err := r.confirmHome(ctx); err != nil {
-			return false, err
-		}
 		if h := r.homeHere(); h != nil {
-			if a, err = h.commitRows(ctx, q); err != nil {
+			if a, err = h.commitRows(ctx, q); err == nil {
+				return a.Conflict, nil
+			}
+			if !errors.Is(err, errNotHome) {
 				return false, err
 			}
-			return a.Conflict, nil
 		}
 		q.Epoch = r.epoch()
 		a, err = Ask[rowsAnswer](ctx, r.opt.Peers, r.Home(), pathRows, q, r.opt.AskTimeout)
@@ -259,7 +258,10 @@ func (r *Realm) commitRows(ctx context.Context, tx *RowTx) (conflict bool, err e
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}
-		if try == commitTries {
+		if r.lookForHome(ctx) {
+			continue
+		}
+		if try >= commitTries {
 			return false, ErrUnavailable.Because(err)
 		}
 		if perr := pause(ctx, r.opt.AskTimeout>>(commitTries-try)); perr != nil {

@@ -36,7 +36,16 @@ func (r *Realm) SweepStep(ctx context.Context) (again time.Time, err error) {
 		}
 		errs = append(errs, err)
 	}
+	if err := r.reconcile(ctx); !errors.As(err, new(*unreachableError)) {
+		errs = append(errs, err)
+	}
 	if h := r.homeHere(); h != nil {
+		if err := r.askStrangers(ctx, h); err != nil {
+			if !errors.Is(err, errNotHome) {
+				errs = append(errs, err)
+			}
+			return time.Now().Add(sweepEvery), errors.Join(errs...)
+		}
 		errs = append(errs, r.settleClaims(ctx, h))
 	}
 	return time.Now().Add(sweepEvery), errors.Join(errs...)

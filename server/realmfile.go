@@ -9,7 +9,9 @@ import (
 )
 
 // realmFile looks, at home, whether the realm's file was changed, and publishes
-// the regions that it has. It is a Stepper.
+// the regions that it has. Elsewhere it only remembers the file as it is: a
+// region that becomes home has an older copy of it than the tables, and what
+// counts is what is changed from then on. It is a Stepper.
 type realmFile struct {
 	r   *Region
 	was os.FileInfo
@@ -17,6 +19,10 @@ type realmFile struct {
 
 // Step looks once.
 func (f *realmFile) Step(ctx context.Context) (again time.Time, err error) {
+	if !f.r.realm.IsHome() || f.was == nil && f.r.realm.Moved() {
+		f.was, err = os.Stat(f.r.cfg.Realm.File)
+		return time.Time{}, err
+	}
 	info, err := os.Stat(f.r.cfg.Realm.File)
 	if err != nil {
 		return time.Time{}, err

@@ -23,7 +23,6 @@ import (
 	"github.com/farhold/farhold/kv"
 	"github.com/farhold/farhold/meter"
 	"github.com/farhold/farhold/realm"
-	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/seal"
 	"github.com/farhold/farhold/service"
 	"github.com/farhold/farhold/stamp"
@@ -167,7 +166,7 @@ func (r *Region) openRealm(ctx context.Context, p Parts) error {
 	r.replication = &shipping{r: r, links: map[string]*replication.Link{}}
 	r.realm, err = realm.Open(ctx, realm.Options{
 		Region: r.cfg.Region, Home: r.cfg.Realm.Home, Account: r.cfg.Realm.Account, Regions: r.cfg.Realm.Regions,
-		KV: r.kv, Now: r.clock.Now, Peers: r.peers, Keys: keys,
+		KV: r.kv, Now: r.clock.Now, Peers: r.peers, Keys: keys, Log: r.log,
 		OnRegions: func(list []realm.RegionInfo) {
 			r.peers.SetRegions(list)
 			r.replication.regions(list)
@@ -217,16 +216,26 @@ func (d directory) Locate(ctx context.Context, name string) (store.Place, bool, 
 // localBuckets tells the realm which buckets are here.
 type localBuckets struct{ s *store.Store }
 
-// BucketUID implements realm.Local.
-func (l localBuckets) BucketUID(ctx context.Context, name string) (s3.UID, bool, error) {
+// Bucket implements realm.Local.
+func (l localBuckets) Bucket(ctx context.Context, name string) (realm.LocalBucket, bool, error) {
 	b, err := l.s.Bucket(ctx, name)
 	if errors.Is(err, store.ErrNoSuchBucket) {
-		return "", false, nil
+		return realm.LocalBucket{}, false, nil
 	}
 	if err != nil {
-		return "", false, err
+		return realm.LocalBucket{}, false, err
 	}
-	return b.UID, true, nil
+	return realm.LocalBucket{Name: b.Name, UID: b.UID, Owner: b.Owner}, true, nil
+}
+
+// Buckets implements realm.Local.
+func (l localBuckets) Buckets(ctx context.Context, after string, max int) ([]realm.LocalBucket, error) {
+	page, _, err := l.s.Buckets(ctx, "", after, max)
+	list := make([]realm.LocalBucket, len(page))
+	for i, b := range page {
+		list[i] = realm.LocalBucket{Name: b.Name, UID: b.UID, Owner: b.Owner}
+	}
+	return list, err
 }
 
 func (r *Region) openDoors(context.Context, Parts) error {
@@ -242,6 +251,10 @@ func (r *Region) openDoors(context.Context, Parts) error {
 	keys := r.who.directory
 	hosts := append(Hosts(r.cfg.Region), r.cfg.Hosts...)
 	r.control = s3control.New(s3control.RealmRows(r.realm), s3control.StoreBuckets(r.store))
+	var displayName func(string) string
+	if r.cfg.OpenBuckets {
+		displayName = r.displayName
+	}
 	r.s3 = s3api.New(s3api.Options{
 		Region: r.cfg.Region, Store: r.store, Realm: r.realm, Hosts: hosts, Strict: r.cfg.Strict, OpenBuckets: r.cfg.OpenBuckets,
 		Verifier: &sigv4.Verifier{
@@ -251,6 +264,10 @@ func (r *Region) openDoors(context.Context, Parts) error {
 		Decider:      r.who.decider,
 		Keys:         r.who.keys,
 		AccountBlock: r.control.AccountBlock,
+		PassRole:     r.who.passRole,
+		KnownID:      r.knownID,
+		DisplayName:  displayName,
+		Proxies:      r.cfg.TrustedProxies,
 		Versioning:   r.versioning,
 		Now:          r.clock.Now,
 		Log:          r.log,

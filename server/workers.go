@@ -26,7 +26,7 @@ func (r *Region) openWorkers(context.Context, Parts) error {
 	r.runner.Go("realm-sweep", work.Func(r.realm.SweepStep), nil, work.Pace{})
 	r.runner.Go("store-sweep", work.More(r.store.SweepStep), nil, work.Pace{Gap: 10 * time.Millisecond})
 	r.runner.Go("store-fold", work.More(r.store.FoldStep), nil, work.Pace{Gap: 10 * time.Millisecond, Idle: time.Second})
-	if r.cfg.Realm.File != "" && r.realm.IsHome() {
+	if r.cfg.Realm.File != "" {
 		r.runner.Go("realm-file", &realmFile{r: r}, nil, work.Pace{Idle: 2 * time.Second})
 	}
 	r.identityWork()
