@@ -160,7 +160,7 @@ func showError(err error) error {
 		return err
 	}
 	switch e.Code {
-	case "AccessDeniedException":
+	case "AccessDeniedException", awserr.ErrAccessDenied.Code:
 		return awserr.ErrAccessDenied.Text("%s", e.Message).Because(err)
 	case "ThrottlingException", "LimitExceededException":
 		return awserr.ErrSlowDown.Because(err)

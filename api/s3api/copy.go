@@ -158,6 +158,7 @@ func copyObject(d *Door, rq *Request) error {
 		return result{doc: w, headers: func(h http.Header) {
 			showSourceVersion(h, o)
 			showSSE(h, v.SSE)
+			showContext(h, rq.R.Header, v.SSE)
 			showVersionID(h, v, b)
 		}}
 	})

@@ -28,6 +28,7 @@ func createMultipartUpload(d *Door, rq *Request) error {
 		return err
 	}
 	showSSE(rq.Header(), in.SSE)
+	showContext(rq.Header(), h, in.SSE)
 	rq.Set("X-Amz-Checksum-Algorithm", string(algorithm))
 	rq.Set("X-Amz-Checksum-Type", string(kind))
 	w := restxml.NewWriter(make([]byte, 0, 512))

@@ -27,6 +27,7 @@ func putObject(d *Door, rq *Request) error {
 		return withCondition(err, in.If)
 	}
 	showWritten(rq.Header(), v, b)
+	showContext(rq.Header(), rq.R.Header, v.SSE)
 	return rq.Empty(http.StatusOK)
 }
 

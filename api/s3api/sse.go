@@ -203,10 +203,15 @@ func (rq *Request) protect(in *store.PutInput, b *store.Bucket, h http.Header, a
 		w.By = rq.actor()
 	}
 	in.Keeper, in.SSE, err = d.opt.Keys.Seal(rq.Ctx, &w)
-	if err == nil && p.about != nil {
-		rq.Set("X-Amz-Server-Side-Encryption-Context", h.Get("X-Amz-Server-Side-Encryption-Context"))
-	}
 	return err
+}
+
+// showContext sets the header that repeats the encryption context that the
+// request gave for what it made.
+func showContext(h, request http.Header, e s3.SSE) {
+	if v, ok := one(request, "X-Amz-Server-Side-Encryption-Context"); ok && v != "" && underKMS(e) {
+		h["X-Amz-Server-Side-Encryption-Context"] = []string{v}
+	}
 }
 
 // customerBlocked is the answer where a bucket takes no objects under

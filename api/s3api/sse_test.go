@@ -626,6 +626,15 @@ func TestKMSAsked(t *testing.T) {
 			id = s
 		}
 		etag = a.header.Get("Etag")
+		given := ""
+		for i, h := range c.headers {
+			if h == "x-amz-server-side-encryption-context" {
+				given = c.headers[i+1]
+			}
+		}
+		if got := a.header.Get("X-Amz-Server-Side-Encryption-Context"); got != given {
+			t.Errorf("%s %s shows the context %q, want %q", c.method, c.target, got, given)
+		}
 		if got := asked(); got != c.want {
 			t.Errorf("%s %s asked %q, want %q", c.method, c.target, got, c.want)
 		}
