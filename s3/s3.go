@@ -4,6 +4,7 @@
 package s3
 
 import (
+	"slices"
 	"time"
 
 	"github.com/farhold/farhold/stamp"
@@ -179,6 +180,17 @@ func (v *Version) ReplicationStatus() Status {
 		}
 	}
 	return s
+}
+
+// FailureReasons are AWS's reasons of the targets that are FAILED, in the order
+// of the targets and each once.
+func (v *Version) FailureReasons() (reasons []string) {
+	for i := range v.Targets {
+		if t := &v.Targets[i]; t.Status == Failed && t.Reason != "" && !slices.Contains(reasons, t.Reason) {
+			reasons = append(reasons, t.Reason)
+		}
+	}
+	return reasons
 }
 
 // Newest is the greatest stamp of the version and its registers: what a

@@ -299,6 +299,14 @@ func showVersion(h http.Header, v *s3.Version, b *store.Bucket) {
 	}
 }
 
+// showReplicationFailure says why replication failed, to callers who are known:
+// an extension, because AWS gives reasons in events and reports only.
+func showReplicationFailure(h http.Header, v *s3.Version) {
+	if reasons := v.FailureReasons(); len(reasons) > 0 && !v.Replica {
+		h["X-Farhold-Replication-Reason"] = []string{strings.Join(reasons, ", ")}
+	}
+}
+
 // showValidators sets ETag and Last-Modified, which a 304 has too.
 func showValidators(h http.Header, v *s3.Version) {
 	both := [2]string{`"` + v.ETag + `"`, v.Modified.UTC().Format(http.TimeFormat)}

@@ -12,6 +12,7 @@ import (
 	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/store"
+	"github.com/farhold/farhold/wire/sigv4"
 )
 
 var (
@@ -250,6 +251,9 @@ func (a *reading) begin() {
 	a.begun = true
 	h := a.rq.Header()
 	showVersion(h, &a.o.Version, a.o.Bucket)
+	if a.rq.Auth.Kind != sigv4.Anonymous {
+		showReplicationFailure(h, &a.o.Version)
+	}
 	for i := range a.overrides {
 		h[a.overrides[i].Name] = []string{a.overrides[i].Value}
 	}
