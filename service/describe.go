@@ -135,7 +135,7 @@ func (d *Door) build() (err error) {
 	}
 	for _, name := range s.Known {
 		if d.ops[name] == nil {
-			d.ops[name] = &Operation{Name: name, Why: "It is not served."}
+			d.ops[name] = &Operation{Name: name, Why: notServed}
 		}
 	}
 	if d.speaks(RESTXML) {
@@ -143,6 +143,9 @@ func (d *Door) build() (err error) {
 	}
 	return nil
 }
+
+// notServed is the reason of operations that are known and not in the table.
+const notServed = "not in the table"
 
 // check refuses a row that could be performed without a decision.
 func check(op *Operation) (err error) {

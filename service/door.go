@@ -287,9 +287,9 @@ func (d *Door) accepts(region string) bool {
 func (x *exchange) decode(context.Context) error {
 	d := x.door
 	if x.op.Do == nil {
-		e := d.errors(x.proto).NotServed
-		if x.op.Why != "" {
-			e = e.Text("The operation %s is not implemented. %s", x.op.Name, x.op.Why)
+		e := d.errors(x.proto).NotServed.Text("The operation %s is not implemented.", x.op.Name)
+		if x.op.Why != notServed {
+			e = e.Text("%s %s", e.Message, x.op.Why)
 		}
 		return e
 	}
