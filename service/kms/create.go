@@ -2,10 +2,7 @@ package kms
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/farhold/farhold/arn"
@@ -161,75 +158,3 @@ func policyS3(region, account string) string {
 }
 
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
-
-// policyPrincipals gives the principals that a policy's statements name under
-// AWS, as they stand there. The policy was parsed strictly before, so that no
-// member of it can be hidden in another's shadow.
-func policyPrincipals(text string) ([]string, error) {
-	var doc struct{ Statement json.RawMessage }
-	if err := json.Unmarshal([]byte(text), &doc); err != nil {
-		return nil, err
-	}
-	type statement struct{ Principal, NotPrincipal json.RawMessage }
-	var list []statement
-	if strings.HasPrefix(strings.TrimSpace(string(doc.Statement)), "{") {
-		list = make([]statement, 1)
-		if err := json.Unmarshal(doc.Statement, &list[0]); err != nil {
-			return nil, err
-		}
-	} else if err := json.Unmarshal(doc.Statement, &list); err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, s := range list {
-		for _, raw := range []json.RawMessage{s.Principal, s.NotPrincipal} {
-			if len(raw) == 0 || raw[0] == '"' { // absent, or "*"
-				continue
-			}
-			var kinds map[string]json.RawMessage
-			if err := json.Unmarshal(raw, &kinds); err != nil {
-				return nil, err
-			}
-			var of []string
-			aws := kinds["AWS"]
-			switch {
-			case len(aws) == 0:
-				continue
-			case aws[0] == '"':
-				of = make([]string, 1)
-				if err := json.Unmarshal(aws, &of[0]); err != nil {
-					return nil, err
-				}
-			default:
-				if err := json.Unmarshal(aws, &of); err != nil {
-					return nil, err
-				}
-			}
-			names = append(names, of...)
-		}
-	}
-	return names, nil
-}
-
-// principalKnown tells whether a principal may stand in a policy or a grant:
-// everybody, an account, or a user, role or session that is there.
-func (e *Engine) principalKnown(ctx context.Context, s string) (bool, error) {
-	if s == "*" || arn.ValidAccount(s) {
-		return true, nil
-	}
-	a, err := arn.Parse(s)
-	if err != nil || a.Partition != "aws" || a.Region != "" || !arn.ValidAccount(a.Account) || a.Service != "iam" && a.Service != "sts" {
-		return false, nil
-	}
-	if a.Service == "iam" && a.Resource == "root" {
-		return true, nil
-	}
-	if e.opt.PrincipalExists == nil {
-		return true, nil
-	}
-	ok, err := e.opt.PrincipalExists(ctx, s)
-	if err != nil {
-		return false, fmt.Errorf("kms: whether a principal is there: %w", err)
-	}
-	return ok, nil
-}

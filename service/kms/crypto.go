@@ -69,23 +69,24 @@ func (e *Engine) Decrypt(ctx context.Context, by access.Actor, blob []byte, abou
 	return plain, s.arn, err
 }
 
-// Resolve implements objectkey.KMS. It asks nobody. A key of another account
-// that is named by its ARN is taken on trust: whether it is there shows when
-// somebody who may use it does.
+// Resolve implements objectkey.KMS. It asks nobody, and so tells nothing about
+// another account: an ARN of its key is given back as it is, and whether there
+// is such a key shows when somebody who may use it does; its aliases are not
+// resolved.
 func (e *Engine) Resolve(ctx context.Context, account, keyID string) (keyARN string, err error) {
 	n, err := e.parseName(account, keyID, true)
 	if err != nil {
 		return "", err
 	}
-	if n.account != account && n.alias == "" {
+	if n.account != account {
+		if n.alias != "" {
+			return "", e.missing(n)
+		}
 		return e.arnOf(n), nil
 	}
-	k, err := e.lookup(ctx, n, n.account == account)
-	if errors.Is(err, errNoKey) {
-		return "", e.missing(n)
-	}
+	k, err := e.lookup(ctx, n, true)
 	if err != nil {
-		return "", err
+		return "", e.told(n, err)
 	}
 	return k.arn, nil
 }

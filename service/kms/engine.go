@@ -22,7 +22,8 @@ type Decider interface {
 	Decide(ctx context.Context, r *access.Request) error
 }
 
-// Options are what an Engine is made of. All are needed but PrincipalExists.
+// Options are what an Engine is made of. All are needed but the functions that
+// may be nil: those after Decider.
 type Options struct {
 	KV     kv.Store
 	Root   seal.Keeper // wraps key material; its own key is the region's root key
@@ -34,6 +35,10 @@ type Options struct {
 	// PrincipalExists tells whether a user, role or session that a key policy
 	// or a grant names is there. Without it every well-formed name is taken.
 	PrincipalExists func(ctx context.Context, arn string) (bool, error)
+	// IDOf gives the unique ID (AIDA…, AROA…) of the user or role that has an ARN
+	// now, and ARNOf the ARN of the one that has an ID. Without them key policies
+	// and grants mean whoever has the name.
+	IDOf, ARNOf func(ctx context.Context, principal string) (string, bool, error)
 	// Changed is told after each change of a key, its policy, its grants or an
 	// alias: what was refused for its sake may be tried again. It must be quick;
 	// may be nil.

@@ -28,6 +28,9 @@ var (
 	ErrDryRun            = awserr.New("DryRunOperationException", 400, "The request would have succeeded, but the DryRun option is set.")
 )
 
+// errInvalidPrincipal is for key policies that name somebody who is not there.
+var errInvalidPrincipal = ErrMalformedPolicy.Text("Policy contains a statement with one or more invalid principals.")
+
 // denied turns the decider's refusal into that of KMS: another code, and 400.
 func denied(err error) error {
 	if a := awserr.From(err); a != nil && a.Code == awserr.ErrAccessDenied.Code {

@@ -25,13 +25,15 @@ const (
 
 // grant is a row: it lets a principal do some operations with a key.
 type grant struct {
-	ID         string // 64 hex digits, random
-	Key        string // the key's ID
-	Name       string `json:",omitempty"`
-	Grantee    string // ARN
-	Retiring   string `json:",omitempty"` // ARN
-	Account    string // that issued it
-	Operations []string
+	ID       string // 64 hex digits, random
+	Key      string // the key's ID
+	Name     string `json:",omitempty"`
+	Grantee  string // ARN
+	Retiring string `json:",omitempty"` // ARN
+	// Unique IDs of those two, where they are users or roles.
+	GranteeID, RetiringID string `json:",omitempty"`
+	Account               string // that issued it
+	Operations            []string
 	// Constraints on the encryption context: it has these pairs among others,
 	// or these and no others. At most one of them is there.
 	Subset  map[string]string `json:",omitempty"`
@@ -112,7 +114,7 @@ func (e *Engine) grantFor(ctx context.Context, c *access.Caller, k *entry, opera
 			return nil, err
 		}
 		for _, g := range list {
-			if g.Grantee == name && g.covers(operation, about) && (fits == nil || fits(g)) {
+			if isPrincipal(c, g.Grantee, g.GranteeID) && g.covers(operation, about) && (fits == nil || fits(g)) {
 				return g, nil
 			}
 		}
@@ -165,7 +167,7 @@ func readGrant(s interface {
 // sameness names everything by which a repeated CreateGrant is the same one.
 func (g *grant) sameness() string {
 	ops := slices.Sorted(slices.Values(g.Operations))
-	parts := []string{g.Name, g.Grantee, g.Retiring, strings.Join(ops, ",")}
+	parts := []string{g.Name, g.Grantee, g.GranteeID, g.Retiring, g.RetiringID, strings.Join(ops, ",")}
 	for kind, m := range []map[string]string{g.Subset, g.Equals} {
 		for _, k := range slices.Sorted(maps.Keys(m)) {
 			parts = append(parts, fmt.Sprint(kind), k, m[k])

@@ -84,7 +84,7 @@ type keyMaterial struct {
 type entry struct {
 	record
 	id, arn    string
-	policyText string
+	policyText string             // as it is kept: see withIDs
 	policies   []*policy.Document // the key policy, parsed
 	materials  []*keyMaterial     // by number
 	aliases    []string           // names, in order

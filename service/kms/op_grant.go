@@ -141,6 +141,12 @@ func (e *Engine) createGrantCall(ctx context.Context, c *service.Call, in *shape
 		}
 	}
 	var err error
+	if g.GranteeID, err = e.principalID(ctx, g.Grantee); err != nil {
+		return nil, err
+	}
+	if g.RetiringID, err = e.principalID(ctx, g.Retiring); err != nil {
+		return nil, err
+	}
 	if g.Subset, g.Equals, err = constraints(in.Constraints); err != nil {
 		return nil, err
 	}
@@ -192,7 +198,7 @@ func (e *Engine) retireTargets(ctx context.Context, c *service.Call, in *shapes.
 			if ok, err := absent(err); !ok {
 				return err
 			}
-			s.granted = g.Retiring != "" && slices.Contains(callerNames(c.Caller), g.Retiring) ||
+			s.granted = isPrincipal(c.Caller, g.Retiring, g.RetiringID) ||
 				c.Caller.Kind == access.Root && c.Caller.Account == g.Account
 			return nil
 		})

@@ -133,11 +133,12 @@ func (e *Engine) createKey(ctx context.Context, c *service.Call, in *shapes.Crea
 			return nil, err
 		}
 	}
-	d.policy = value(in.Policy)
-	if d.policy == "" {
-		d.policy = policyRoot(d.account)
-	} else if err := e.checkPolicy(ctx, c, at, d.policy, value(in.BypassPolicyLockoutSafetyCheck)); err != nil {
-		return nil, err
+	d.policy = policyRoot(d.account)
+	if in.Policy != nil {
+		var err error
+		if d.policy, err = e.checkPolicy(ctx, c, at, *in.Policy, value(in.BypassPolicyLockoutSafetyCheck)); err != nil {
+			return nil, err
+		}
 	}
 	if err := e.create(ctx, d); err != nil {
 		return nil, err

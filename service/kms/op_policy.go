@@ -21,11 +21,15 @@ const policyMax = 32 << 10
 func (e *Engine) policyOperations() []service.Operation {
 	return []service.Operation{
 		keyed(e, "GetKeyPolicy", func(in *shapes.GetKeyPolicyRequest) **string { return &in.KeyId }, nil,
-			func(_ context.Context, _ *service.Call, in *shapes.GetKeyPolicyRequest, k *entry) (*shapes.GetKeyPolicyResponse, error) {
+			func(ctx context.Context, _ *service.Call, in *shapes.GetKeyPolicyRequest, k *entry) (*shapes.GetKeyPolicyResponse, error) {
 				if err := checkPolicyName(in.PolicyName); err != nil {
 					return nil, err
 				}
-				return &shapes.GetKeyPolicyResponse{Policy: &k.policyText, PolicyName: new(policyName)}, nil
+				text, err := e.withARNs(ctx, k.policyText)
+				if err != nil {
+					return nil, err
+				}
+				return &shapes.GetKeyPolicyResponse{Policy: &text, PolicyName: new(policyName)}, nil
 			}),
 		keyed(e, "PutKeyPolicy", func(in *shapes.PutKeyPolicyRequest) **string { return &in.KeyId },
 			func(_ *service.Call, in *shapes.PutKeyPolicyRequest, a *ask) error {
@@ -40,10 +44,11 @@ func (e *Engine) policyOperations() []service.Operation {
 				if err := pending(&k.record, k.arn); err != nil {
 					return nil, err
 				}
-				if err := e.checkPolicy(ctx, c, k.arn, value(in.Policy), value(in.BypassPolicyLockoutSafetyCheck)); err != nil {
+				text, err := e.checkPolicy(ctx, c, k.arn, value(in.Policy), value(in.BypassPolicyLockoutSafetyCheck))
+				if err != nil {
 					return nil, err
 				}
-				return nil, e.putPolicy(ctx, k, value(in.Policy))
+				return nil, e.putPolicy(ctx, k, text)
 			}),
 		keyed(e, "ListKeyPolicies", func(in *shapes.ListKeyPoliciesRequest) **string { return &in.KeyId }, nil,
 			func(_ context.Context, _ *service.Call, in *shapes.ListKeyPoliciesRequest, _ *entry) (*shapes.ListKeyPoliciesResponse, error) {
@@ -63,39 +68,41 @@ func checkPolicyName(s *string) error {
 }
 
 // checkPolicy refuses a key policy that can't be parsed, that names principals
-// who are not there, or that would shut its giver out, unless that is wanted.
-func (e *Engine) checkPolicy(ctx context.Context, c *service.Call, keyARN, text string, bypass bool) error {
+// who are not there, or that would shut its giver out, unless that is wanted. It
+// gives the policy as it is to be kept.
+func (e *Engine) checkPolicy(ctx context.Context, c *service.Call, keyARN, text string, bypass bool) (kept string, err error) {
 	if len(text) > policyMax {
-		return ErrLimitExceeded.Text("The policy is longer than the quota of %d bytes.", policyMax)
+		return "", ErrLimitExceeded.Text("The policy is longer than the quota of %d bytes.", policyMax)
 	}
 	doc, err := policy.Parse([]byte(text), policy.Resource)
 	if err != nil {
-		return malformed(err)
+		return "", malformed(err)
 	}
-	names, err := policyPrincipals(text)
+	places, err := awsPrincipals(text)
 	if err != nil {
-		return malformed(err)
+		return "", malformed(err)
 	}
-	for _, n := range names {
-		ok, err := e.principalKnown(ctx, n)
+	for _, p := range places {
+		switch ok, err := e.principalKnown(ctx, p.name); {
+		case err != nil:
+			return "", err
+		case !ok:
+			return "", errInvalidPrincipal
+		}
+	}
+	if !bypass {
+		err := e.opt.Decider.Decide(ctx, &access.Request{
+			Caller: c.Caller, Action: "kms:PutKeyPolicy", Resource: keyARN, Account: c.Caller.Account, ResourcePolicies: []*policy.Document{doc}, ResourceRules: true,
+			Context: contexts{&keyContext{caller: c.Caller, extra: policy.Values{"kms:bypasspolicylockoutsafetycheck": {"false"}}}, c.Context},
+		})
+		if errors.Is(err, awserr.ErrAccessDenied) || errors.Is(err, ErrAccessDenied) {
+			return "", ErrMalformedPolicy.Text("The new key policy will not allow you to update the key policy in the future.").Because(err)
+		}
 		if err != nil {
-			return err
-		}
-		if !ok {
-			return ErrMalformedPolicy.Text("Policy contains a statement with one or more invalid principals.")
+			return "", err
 		}
 	}
-	if bypass {
-		return nil
-	}
-	err = e.opt.Decider.Decide(ctx, &access.Request{
-		Caller: c.Caller, Action: "kms:PutKeyPolicy", Resource: keyARN, Account: c.Caller.Account, ResourcePolicies: []*policy.Document{doc}, ResourceRules: true,
-		Context: contexts{&keyContext{caller: c.Caller, extra: policy.Values{"kms:bypasspolicylockoutsafetycheck": {"false"}}}, c.Context},
-	})
-	if errors.Is(err, awserr.ErrAccessDenied) || errors.Is(err, ErrAccessDenied) {
-		return ErrMalformedPolicy.Text("The new key policy will not allow you to update the key policy in the future.").Because(err)
-	}
-	return err
+	return e.withIDs(ctx, text)
 }
 
 func malformed(err error) error {
@@ -103,7 +110,7 @@ func malformed(err error) error {
 	if errors.As(err, &p) {
 		switch p.Fault {
 		case policy.BadPrincipal:
-			return ErrMalformedPolicy.Text("Policy contains a statement with one or more invalid principals.").Because(err)
+			return errInvalidPrincipal.Because(err)
 		case policy.MissingMember:
 			if p.Member == "Principal" {
 				return ErrMalformedPolicy.Text("Policy contains a statement with no principal.").Because(err)

@@ -19,7 +19,7 @@ import (
 const (
 	rowPrefix   = "~kms/"
 	rowKey      = rowPrefix + "k/" // ID → record
-	rowPolicy   = rowPrefix + "y/" // ID → the key policy, as it was given
+	rowPolicy   = rowPrefix + "y/" // ID → the key policy, with unique IDs for ARNs
 	rowMaterial = rowPrefix + "m/" // ID / number → material
 	rowTag      = rowPrefix + "u/" // ID / tag key → tag value
 	rowOwned    = rowPrefix + "a/" // account / ID → nothing
