@@ -19,7 +19,7 @@ func (s *Service) Service() service.Service {
 // Operations is the table of IAM's operations: those that are served, and by
 // name those that are not, with the reason.
 func (s *Service) Operations() []service.Operation {
-	table := slices.Concat(s.users(), s.accessKeys(), s.groups(), s.roles(), s.policies(), s.grants(), s.account(), s.empty())
+	table := slices.Concat(s.users(), s.accessKeys(), s.groups(), s.roles(), s.policies(), s.grants(), s.account(), s.simulator(), s.empty())
 	served := map[string]bool{}
 	for _, o := range table {
 		served[o.Name] = true
