@@ -3,6 +3,7 @@ package policy
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestPattern(t *testing.T) {
@@ -35,4 +36,34 @@ func TestPattern(t *testing.T) {
 	if p := newPattern([]token{{op: literal, text: "kms:decrypt"}}); p.matchFold("\u212ams:Decrypt") {
 		t.Error("a Kelvin sign passes for a k")
 	}
+}
+
+// FuzzPattern compares matching with the simplest way there is.
+func FuzzPattern(f *testing.F) {
+	f.Add("a*b?c*", "aébxc")
+	f.Add("*?*a??*", "éaéé")
+	f.Add("**a*?", "\xff\xfea\xff")
+	f.Fuzz(func(t *testing.T, raw, s string) {
+		if len(raw) > 12 || len(s) > 24 || !utf8.ValidString(raw) {
+			return // the simplest way takes for ever
+		}
+		tokens, err := scan(raw, true, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := newPattern(tokens)
+		if got, want := p.match(s), simple([]rune(raw), []rune(s)); got != want && utf8.ValidString(s) {
+			t.Fatalf("%q matches %q: %v", raw, s, got)
+		}
+	})
+}
+
+func simple(p, s []rune) bool {
+	switch {
+	case len(p) == 0:
+		return len(s) == 0
+	case p[0] == '*':
+		return simple(p[1:], s) || len(s) > 0 && simple(p, s[1:])
+	}
+	return len(s) > 0 && (p[0] == '?' || p[0] == s[0]) && simple(p[1:], s[1:])
 }
