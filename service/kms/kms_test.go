@@ -346,7 +346,7 @@ func FuzzParseBlob(f *testing.F) {
 			t.Errorf("key %q", b.key)
 		}
 		plain, ok := b.open(material, arn, map[string]string{"a": "b"})
-		if ok && !bytes.Equal(raw, good) {
+		if ok && string(plain) != "secret" {
 			t.Errorf("opens to %q", plain)
 		}
 		if _, ok := b.open(material, arn, nil); ok {
