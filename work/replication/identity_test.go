@@ -43,6 +43,12 @@ func TestTheRecipesRole(t *testing.T) {
 	from, to := w.src.key(ours), w.dst.key(ours)
 	w.tables.identity[role] = recipe(from, to)
 	w.rule("copy", kmsRule(to))
+	for _, at := range []struct {
+		s      *site
+		bucket string
+	}{{w.src, "source"}, {w.dst, "copy"}} { // work between regions is secure transport
+		at.s.policy(at.bucket, `{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::`+at.bucket+`","arn:aws:s3:::`+at.bucket+`/*"],"Condition":{"Bool":{"aws:SecureTransport":"false"}}}`)
+	}
 	cust := customer()
 	w.dst.document("copy", "encryption", `<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled><BlockedEncryptionTypes><EncryptionType>NONE</EncryptionType></BlockedEncryptionTypes></Rule></ServerSideEncryptionConfiguration>`)
 	tags := []s3.Tag{{Key: "a", Value: "b"}}
