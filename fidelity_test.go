@@ -11,7 +11,11 @@ import (
 	"testing"
 
 	"github.com/farhold/farhold/api/s3api"
+	"github.com/farhold/farhold/api/s3control"
+	"github.com/farhold/farhold/service"
+	"github.com/farhold/farhold/service/iam"
 	"github.com/farhold/farhold/service/kms"
+	"github.com/farhold/farhold/service/secretsmanager"
 	kmsshapes "github.com/farhold/farhold/wire/shapes/kms"
 )
 
@@ -85,11 +89,89 @@ func TestOperationsPage(t *testing.T) {
 
 // TestKMSPage holds docs/fidelity/kms.md against the table of KMS.
 func TestKMSPage(t *testing.T) {
-	text, err := os.ReadFile("docs/fidelity/kms.md")
+	servicePage(t, "kms", "service/kms", kms.New(kms.Options{}).Operations(), kmsshapes.Operations())
+}
+
+// TestSecretsManagerPage does so for Secrets Manager.
+func TestSecretsManagerPage(t *testing.T) {
+	s := secretsmanager.Service()
+	servicePage(t, "secretsmanager", "service/secretsmanager", s.Operations, s.Known)
+}
+
+// TestS3ControlPage does so for S3 Control.
+func TestS3ControlPage(t *testing.T) {
+	s := s3control.New(nil, nil).Service()
+	servicePage(t, "s3-control", "api/s3control", s.Operations, s.Known)
+}
+
+// servicePage holds a page against the table of a service. What is served has a
+// row, which names a file of dir that has it and tests of dir that are there;
+// every other operation that is known stands in the part of what is not served,
+// as a row or between backticks.
+func servicePage(t *testing.T, page, dir string, table []service.Operation, known []string) {
+	t.Helper()
+	text, err := os.ReadFile("docs/fidelity/" + page + ".md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests := testNames(t, "service/kms")
+	served, unserved, ok := strings.Cut(string(text), "\n## Not served")
+	if !ok {
+		t.Fatal("the page has no part of what is not served")
+	}
+	tests := testNames(t, dir)
+	row := regexp.MustCompile(`(?m)^\| ([A-Z]\w+) \| (.*?) \|(?: (.*?) \|)?`)
+	on := make(map[string]bool)
+	for _, m := range row.FindAllStringSubmatch(served, -1) {
+		if m[1] == "Operation" {
+			continue
+		}
+		if on[m[1]] {
+			t.Errorf("%s stands twice", m[1])
+		}
+		on[m[1]] = true
+		file := strings.Trim(m[2], "`")
+		if src, err := os.ReadFile(filepath.Join(dir, file)); err != nil || !strings.Contains(string(src), `"`+m[1]+`"`) {
+			t.Errorf("%s is not in %s: %v", m[1], file, err)
+		}
+		names := strings.Fields(strings.ReplaceAll(m[3], "`", " "))
+		if len(names) == 0 {
+			t.Errorf("%s: no test", m[1])
+		}
+		for _, name := range names {
+			if !tests[name] {
+				t.Errorf("%s: there is no test %s", m[1], name)
+			}
+		}
+	}
+	performed := make(map[string]bool)
+	for _, o := range table {
+		if performed[o.Name] = o.Do != nil; o.Do != nil != on[o.Name] {
+			t.Errorf("%s is not on the page, or in the wrong part", o.Name)
+		}
+	}
+	for op := range on {
+		if !performed[op] {
+			t.Errorf("%s is on the page and not in the table", op)
+		}
+	}
+	not := make(map[string]bool)
+	for _, m := range regexp.MustCompile("(?m)`([A-Z]\\w+)`|^\\| ([A-Z]\\w+) \\|").FindAllStringSubmatch(unserved, -1) {
+		not[m[1]+m[2]] = true
+	}
+	for _, op := range known {
+		if not[op] == performed[op] {
+			t.Errorf("%s is not among what is not served, or among it and served", op)
+		}
+	}
+}
+
+// TestIAMPage holds docs/fidelity/iam.md against the table of IAM.
+func TestIAMPage(t *testing.T) {
+	text, err := os.ReadFile("docs/fidelity/iam.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := testNames(t, "service/iam")
 	row := regexp.MustCompile(`(?m)^\| ([A-Z]\w+) \| (.*?) \|(?: (.*?) \|)?`)
 	on := make(map[string]bool) // whether it is performed
 	for _, part := range strings.Split(string(text), "\n## ")[1:] {
@@ -106,7 +188,7 @@ func TestKMSPage(t *testing.T) {
 				continue
 			}
 			file := strings.Trim(m[2], "`")
-			if src, err := os.ReadFile(filepath.Join("service/kms", file)); err != nil || !strings.Contains(string(src), `"`+m[1]+`"`) {
+			if src, err := os.ReadFile(filepath.Join("service/iam", file)); err != nil || !strings.Contains(string(src), `"`+m[1]+`"`) {
 				t.Errorf("%s is not in %s: %v", m[1], file, err)
 			}
 			names := strings.Fields(strings.ReplaceAll(m[3], "`", " "))
@@ -120,24 +202,21 @@ func TestKMSPage(t *testing.T) {
 			}
 		}
 	}
-	table := make(map[string]bool)
-	for _, o := range kms.New(kms.Options{}).Operations() {
-		table[o.Name] = true
+	table := iam.New(iam.NewDirectory(iam.Options{Rows: noRows{}})).Operations()
+	for _, o := range table {
 		if performed, ok := on[o.Name]; !ok || performed != (o.Do != nil) {
 			t.Errorf("%s is not on the page, or in the wrong part", o.Name)
 		}
 	}
-	for op := range on {
-		if !table[op] {
-			t.Errorf("%s is on the page and nowhere else", op)
-		}
-	}
-	for _, op := range kmsshapes.Operations() {
-		if !table[op] {
-			t.Errorf("%s is in the model and not in the table", op)
-		}
+	if len(table) != len(on) {
+		t.Errorf("%d operations in the table, %d on the page", len(table), len(on))
 	}
 }
+
+// noRows is a realm without rows: the table does not need any.
+type noRows struct{ iam.Rows }
+
+func (noRows) WatchRows(string, func(string)) {}
 
 // testNames gives the tests of some folders.
 func testNames(t *testing.T, dirs ...string) map[string]bool {
