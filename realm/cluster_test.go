@@ -29,6 +29,8 @@ type cluster struct {
 	regions map[string]*node
 	infos   []RegionInfo
 	keys    *Keyring
+	// configured is the home that the regions' configuration names.
+	configured string
 }
 
 type node struct {
@@ -90,7 +92,7 @@ func (s *fakeStore) remove(name string) func() error {
 // newCluster opens us-east-1 (home), us-west-2 and eu-west-1. Nothing runs by
 // itself: follow and sweep step by hand, unless live is called.
 func newCluster(t *testing.T, opt Options) *cluster {
-	c := &cluster{t: t, opt: opt, now: time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC), cut: map[string]bool{}, regions: map[string]*node{}}
+	c := &cluster{t: t, configured: "us-east-1", opt: opt, now: time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC), cut: map[string]bool{}, regions: map[string]*node{}}
 	if c.opt.PollWait == 0 {
 		c.opt.PollWait, c.opt.ApplyWait = -1, -1
 	}
@@ -113,7 +115,7 @@ func newCluster(t *testing.T, opt Options) *cluster {
 
 func (n *node) open() {
 	o := n.c.opt
-	o.Region, o.Home, o.Account, o.Regions = n.name, "us-east-1", account, n.c.infos
+	o.Region, o.Home, o.Account, o.Regions = n.name, n.c.configured, account, n.c.infos
 	o.KV, o.Peers, o.Keys = n.kv, &memDialer{n.c, n.name}, n.c.keys
 	o.Now = func() time.Time { n.c.mu.Lock(); defer n.c.mu.Unlock(); return n.c.now }
 	o.OnRegions = func([]RegionInfo) {}

@@ -17,6 +17,9 @@ func (r *Realm) FollowStep(ctx context.Context) (again time.Time, err error) {
 	if r.IsHome() {
 		return time.Now().Add(homeEvery), nil
 	}
+	if err := r.learnSuccessor(ctx); err != nil {
+		return time.Time{}, err
+	}
 	if err := r.discard(ctx); err != nil {
 		return time.Time{}, err
 	}

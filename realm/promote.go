@@ -265,6 +265,18 @@ func (h *home) hasLeft() bool {
 	return h.left
 }
 
+// learnSuccessor asks home since when it is: a region that was home itself, and
+// knows only from its configuration that it is no longer, must know before it
+// discards what it decided.
+func (r *Realm) learnSuccessor(ctx context.Context) error {
+	s, hd := r.seat.Load(), r.table.headNow()
+	if s.home != nil || hd.oldest == 0 || s.epoch > hd.pos.Epoch {
+		return nil
+	}
+	_, err := r.exchange(ctx, s.region, r.opt.AskTimeout)
+	return err
+}
+
 // discard tells what this region decided as home that its successor does not
 // have, and removes the feed, which is over. It is called before the
 // successor's tables are copied, and again after a crash.

@@ -369,6 +369,36 @@ func TestACopyIsNotMadeHomeByItsConfiguration(t *testing.T) {
 	}
 }
 
+// TestAnOldHomeIsToldByItsConfiguration starts it with a file that names its
+// successor: it says what it discards all the same, and its buckets have their
+// names again.
+func TestAnOldHomeIsToldByItsConfiguration(t *testing.T) {
+	log := &logged{}
+	c := newCluster(t, Options{AskTimeout: 100 * time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil))})
+	home := c.regions["us-east-1"]
+	c.follow()
+	if err := home.create("lost"); err != nil {
+		t.Fatal(err)
+	}
+	c.partition(home.name, true)
+	if _, err := c.regions["us-west-2"].promote(false); err != nil {
+		t.Fatal(err)
+	}
+	c.partition(home.name, false)
+	c.configured = "us-west-2"
+	home.restart()
+	if home.realm.IsHome() {
+		t.Fatal("it is home against its configuration")
+	}
+	c.agree("us-west-2")
+	if !strings.Contains(log.String(), "are discarded") || len(c.feedOf(home)) != 0 {
+		t.Errorf("it does not discard:\n%s", log.String())
+	}
+	if at, err := c.regions["eu-west-1"].locate("lost"); err != nil || at != home.name {
+		t.Errorf("its bucket: %q, %v", at, err)
+	}
+}
+
 func TestAdminIsTheRegionsOwn(t *testing.T) {
 	c := newCluster(t, Options{})
 	ctx := context.Background()

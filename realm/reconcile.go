@@ -27,7 +27,7 @@ const reconcilePage = 500
 func (r *Realm) reconcile(ctx context.Context) error {
 	epoch := r.table.position().Epoch
 	s := r.seat.Load()
-	if s.epoch == 0 || epoch < s.epoch {
+	if epoch < epochTerm || epoch < s.epoch {
 		return nil // home has not moved, or its tables are not here yet
 	}
 	r.mu.Lock()

@@ -22,7 +22,7 @@ func newRealmCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newRealmInitCommand(), newRealmAddCommand(), newRealmKeyCommand())
+	cmd.AddCommand(newRealmInitCommand(), newRealmAddCommand(), newRealmKeyCommand(), newRealmAccountCommand(), newRealmPromoteCommand())
 	return cmd
 }
 
