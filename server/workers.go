@@ -43,7 +43,7 @@ func (r *Region) openWorkers(context.Context, Parts) error {
 
 // mendedGap is the least time between two messages to the peers that something
 // was mended here.
-const mendedGap = time.Second
+const mendedGap = 250 * time.Millisecond
 
 // shipping is the workers that replicate to each region of the realm.
 type shipping struct {
