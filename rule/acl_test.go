@@ -156,3 +156,84 @@ func TestCheckACL(t *testing.T) {
 		}
 	}
 }
+
+// What an ACL gives, to whom, and what is left of it when public grants are
+// ignored.
+func TestGives(t *testing.T) {
+	const us, them, others = "us", "them", "others"
+	list := ACL{Owner: us, Grants: []Grant{
+		{ID: us, Permission: "FULL_CONTROL"}, {ID: them, Permission: "READ"}, {Group: AllUsers, Permission: "READ_ACP"},
+		{Group: AuthenticatedUsers, Permission: "WRITE"}, {Group: LogDelivery, Permission: "WRITE_ACP"},
+	}}
+	logs := Grantee{Service: "logging.s3.amazonaws.com"}
+	for _, c := range []struct {
+		permission string
+		to         Grantee
+		want       Reach
+		ignored    Reach // with public grants ignored
+	}{
+		{"READ", Grantee{ID: us}, ToID, ToID},
+		{"WRITE_ACP", Grantee{ID: us}, ToID, ToID},
+		{"READ", Grantee{ID: them}, ToID, ToID},
+		{"READ", Grantee{ID: others}, Nothing, Nothing},
+		{"READ", Grantee{}, Nothing, Nothing},
+		{"READ_ACP", Grantee{}, ToGroup, Nothing},
+		{"READ_ACP", Grantee{ID: others}, ToGroup, Nothing},
+		{"READ_ACP", Grantee{ID: us}, ToGroup, ToID},
+		{"WRITE", Grantee{ID: others}, ToGroup, Nothing},
+		{"WRITE", Grantee{}, Nothing, Nothing},
+		{"WRITE_ACP", Grantee{ID: others}, Nothing, Nothing},
+		{"WRITE_ACP", logs, ToGroup, ToGroup},
+		{"WRITE", logs, Nothing, Nothing},
+		{"READ_ACP", logs, Nothing, Nothing},
+		{"WRITE_ACP", Grantee{Service: "s3.amazonaws.com"}, Nothing, Nothing},
+	} {
+		if got := list.Gives(c.permission, c.to, false); got != c.want {
+			t.Errorf("%s to %+v: %v", c.permission, c.to, got)
+		}
+		if got := list.Gives(c.permission, c.to, true); got != c.ignored {
+			t.Errorf("%s to %+v, public grants ignored: %v", c.permission, c.to, got)
+		}
+	}
+}
+
+func TestBlocksTogether(t *testing.T) {
+	a, b := PublicAccessBlock{BlockPublicACLs: true, BlockPublicPolicy: true}, PublicAccessBlock{IgnorePublicACLs: true, BlockPublicPolicy: true}
+	if got := a.With(b); got != (PublicAccessBlock{true, true, true, false}) || got != b.With(a) {
+		t.Errorf("%+v", got)
+	}
+	if got := a.With(PublicAccessBlock{RestrictPublicBuckets: true}); got != (PublicAccessBlock{true, false, true, true}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// With names, groups stand first; what is kept stays as it was given.
+func TestRenderWithNames(t *testing.T) {
+	list := ACL{Owner: "us", Grants: []Grant{{ID: "us", Permission: "FULL_CONTROL"}, {Group: AllUsers, Permission: "READ"}, {ID: "them", Permission: "READ"}, {Group: LogDelivery, Permission: "WRITE"}}}
+	plain, err := list.Render(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named, err := list.Render(func(id string) string {
+		if id == "them" {
+			return ""
+		}
+		return "the " + id
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(plain), "DisplayName") || strings.Count(string(named), "<DisplayName>the us</DisplayName>") != 2 {
+		t.Errorf("%s\n%s", plain, named)
+	}
+	a, err := StoredACL(named)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []Grant{list.Grants[1], list.Grants[3], list.Grants[0], list.Grants[2]}; !reflect.DeepEqual(a.Grants, want) {
+		t.Errorf("%+v", a.Grants)
+	}
+	if a, err = StoredACL(plain); err != nil || !reflect.DeepEqual(a, list) {
+		t.Errorf("%+v, %v", a, err)
+	}
+}

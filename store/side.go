@@ -54,6 +54,21 @@ func (s *Store) SetACL(ctx context.Context, bucket, key, versionID string, acl s
 	})
 }
 
+// SetOwnACL is SetACL for a version that must still be of the owner (an account
+// ID, as Version.Owner has it) for whom it was decided that the ACL may change:
+// what another account has written meanwhile is left alone, and the answer is
+// ErrOperationAborted.
+func (s *Store) SetOwnACL(ctx context.Context, bucket, key, versionID, owner string, acl s3.ACLRegister) (*s3.Version, error) {
+	return s.changeSide(ctx, bucket, key, versionID, func(b *Bucket, r *record, at stamp.Stamp) error {
+		if r.Owner != owner {
+			return ErrOperationAborted
+		}
+		acl.At = at
+		r.ACL = acl
+		return nil
+	})
+}
+
 // changeSide changes a register of a version, and writes the tasks that tell
 // the destinations to which the version goes.
 func (s *Store) changeSide(ctx context.Context, bucket, key, versionID string, change func(b *Bucket, r *record, at stamp.Stamp) error) (*s3.Version, error) {

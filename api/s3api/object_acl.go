@@ -76,7 +76,7 @@ func putObjectACL(d *Door, rq *Request) error {
 	if err != nil {
 		return err
 	}
-	owner := objectOwner(&o.Version, b)
+	owner, writer := objectOwner(&o.Version, b), o.Owner
 	o.Close()
 	given, err := rq.aclFromHeaders(rq.R.Header, owner, b.Owner, objectACL)
 	if err != nil {
@@ -100,7 +100,7 @@ func putObjectACL(d *Door, rq *Request) error {
 	if err != nil {
 		return err
 	}
-	v, err := d.opt.Store.SetACL(rq.Ctx, rq.Bucket, rq.Key, versionID, register)
+	v, err := d.opt.Store.SetOwnACL(rq.Ctx, rq.Bucket, rq.Key, versionID, writer, register)
 	if err != nil {
 		return missing(err, rq.Key, versionID)
 	}
