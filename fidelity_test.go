@@ -165,56 +165,16 @@ func servicePage(t *testing.T, page, dir string, table []service.Operation, know
 	}
 }
 
-// TestIAMPage holds docs/fidelity/iam.md against the table of IAM.
+// TestIAMPage does so for IAM.
 func TestIAMPage(t *testing.T) {
-	text, err := os.ReadFile("docs/fidelity/iam.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tests := testNames(t, "service/iam")
-	row := regexp.MustCompile(`(?m)^\| ([A-Z]\w+) \| (.*?) \|(?: (.*?) \|)?`)
-	on := make(map[string]bool) // whether it is performed
-	for _, part := range strings.Split(string(text), "\n## ")[1:] {
-		performed := !strings.HasPrefix(part, "Not served")
-		for _, m := range row.FindAllStringSubmatch(part, -1) {
-			if m[1] == "Operation" {
-				continue
-			}
-			if _, twice := on[m[1]]; twice {
-				t.Errorf("%s stands twice", m[1])
-			}
-			on[m[1]] = performed
-			if !performed {
-				continue
-			}
-			file := strings.Trim(m[2], "`")
-			if src, err := os.ReadFile(filepath.Join("service/iam", file)); err != nil || !strings.Contains(string(src), `"`+m[1]+`"`) {
-				t.Errorf("%s is not in %s: %v", m[1], file, err)
-			}
-			names := strings.Fields(strings.ReplaceAll(m[3], "`", " "))
-			if len(names) == 0 {
-				t.Errorf("%s: no test", m[1])
-			}
-			for _, name := range names {
-				if !tests[name] {
-					t.Errorf("%s: there is no test %s", m[1], name)
-				}
-			}
-		}
-	}
-	table := iam.New(iam.NewDirectory(iam.Options{Rows: noRows{}})).Operations()
-	for _, o := range table {
-		if performed, ok := on[o.Name]; !ok || performed != (o.Do != nil) {
-			t.Errorf("%s is not on the page, or in the wrong part", o.Name)
-		}
-	}
-	if len(table) != len(on) {
-		t.Errorf("%d operations in the table, %d on the page", len(table), len(on))
-	}
+	s := iam.New(iam.NewDirectory(iam.Options{Rows: noRows{}})).Service()
+	servicePage(t, "iam", "service/iam", s.Operations, s.Known)
 }
 
 // noRows is a realm without rows: the table does not need any.
-type noRows struct{ iam.Rows }
+type noRows struct{ rows }
+
+type rows = iam.Rows
 
 func (noRows) WatchRows(string, func(string)) {}
 

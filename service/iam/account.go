@@ -201,6 +201,9 @@ func (s *Service) details(ctx context.Context, c *service.Call, in *iamshapes.Ge
 				GroupPolicyList: inlineDetails(e), AttachedManagedPolicies: attachedDetails(e),
 			})
 		case roleKind:
+			if err := s.meant(ctx, e); err != nil {
+				return nil, err
+			}
 			out.RoleDetailList = append(out.RoleDetailList, iamshapes.RoleDetail{
 				Path: ptr(e.path), RoleName: ptr(e.name), RoleId: ptr(e.id), Arn: ptr(e.arn()), CreateDate: ptr(e.created),
 				AssumeRolePolicyDocument: encoded(e.trust), InstanceProfileList: []iamshapes.InstanceProfile{},

@@ -3,6 +3,7 @@ package iam
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -28,36 +29,42 @@ func (s *Service) checkIdentity(document string) error {
 
 // checkTrust checks a trust policy: its form, that it speaks of assuming roles
 // only, that it is not too long, and that the principals that it names exist.
-func (s *Service) checkTrust(ctx context.Context, document string) error {
+// It gives the users and roles among them.
+func (s *Service) checkTrust(ctx context.Context, document string) (trusted []identified, err error) {
 	if _, err := s.d.parse(document, policy.Trust); err != nil {
-		return malformed(err, policy.Trust)
+		return nil, malformed(err, policy.Trust)
 	}
 	var doc struct{ Statement many[trustStatement] }
 	if err := json.Unmarshal([]byte(document), &doc); err != nil {
-		return errTrustJSON.Because(err) // the strict parser was content: it has every form
+		return nil, errTrustJSON.Because(err) // the strict parser was content: it has every form
 	}
 	for _, st := range doc.Statement {
 		for _, a := range append(st.Action, st.NotAction...) {
 			if !trustAction(a) {
-				return errTrustActions
+				return nil, errTrustActions
 			}
 		}
-		for _, raw := range []json.RawMessage{st.Principal, st.NotPrincipal} {
-			for _, p := range awsPrincipals(raw) {
-				ok, err := s.d.PrincipalExists(ctx, p)
-				if err != nil {
-					return err
-				}
-				if !ok {
-					return ErrMalformed.Text("Invalid principal in policy: \"AWS\":\"%s\"", p)
-				}
+		for _, p := range awsPrincipals(st.Principal) {
+			ok, err := s.d.PrincipalExists(ctx, p)
+			if err != nil {
+				return nil, err
+			}
+			if !ok {
+				return nil, ErrMalformed.Text("Invalid principal in policy: \"AWS\":\"%s\"", p)
+			}
+			id, ok, err := s.d.IDOf(ctx, p)
+			if err != nil {
+				return nil, err
+			}
+			if t := (identified{p, id}); ok && !slices.Contains(trusted, t) {
+				trusted = append(trusted, t)
 			}
 		}
 	}
 	if size(document) > trustMax {
-		return quota("ACLSizePerRole", trustMax)
+		return nil, quota("ACLSizePerRole", trustMax)
 	}
-	return nil
+	return trusted, nil
 }
 
 // trustAction tells whether a trust policy may have an action.
@@ -74,8 +81,8 @@ func trustAction(a string) bool {
 // trustStatement is what checkTrust looks at, of a document whose form has been
 // checked strictly.
 type trustStatement struct {
-	Principal, NotPrincipal json.RawMessage
-	Action, NotAction       many[string]
+	Principal         json.RawMessage
+	Action, NotAction many[string]
 }
 
 // awsPrincipals gives the AWS principals that a Principal member names.

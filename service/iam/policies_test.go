@@ -189,6 +189,9 @@ func TestAttachments(t *testing.T) {
 	if l := ok(w.root.ListAttachedUserPolicies(ctx, &iam.ListAttachedUserPoliciesInput{UserName: s("bob")}))(t).AttachedPolicies; len(l) != 10 || *l[0].PolicyName != "P" || *l[0].PolicyArn != p {
 		t.Errorf("%+v", l)
 	}
+	if l := ok(w.root.ListAttachedGroupPolicies(ctx, &iam.ListAttachedGroupPoliciesInput{GroupName: s("g")}))(t).AttachedPolicies; len(l) != 10 {
+		t.Errorf("%+v", l)
+	}
 	n := 0
 	for pg := iam.NewListAttachedRolePoliciesPaginator(w.root, &iam.ListAttachedRolePoliciesInput{RoleName: s("r"), PathPrefix: s("/q/"), MaxItems: aws.Int32(4)}); pg.HasMorePages(); {
 		n += len(ok(pg.NextPage(ctx))(t).AttachedPolicies)
@@ -717,5 +720,92 @@ func TestUnknownFields(t *testing.T) {
 	got, err := sv.find(t.Context(), userKind, account, "bob")
 	if err != nil || string(got.unknown) != string(e.unknown) || got.path != "/x/" {
 		t.Errorf("%+v %v", got, err)
+	}
+}
+
+// TestBoundary: a user's boundary bounds it, and is counted.
+func TestBoundary(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx := t.Context()
+	bob := w.user("bob", allow("iam:*", "*"))
+	p := *ok(w.root.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: s("P"), PolicyDocument: s(allow("iam:ListUsers", "*"))}))(t).Policy.Arn
+	ok(bob.ListGroups(ctx, &iam.ListGroupsInput{}))(t)
+	ok(w.root.PutUserPermissionsBoundary(ctx, &iam.PutUserPermissionsBoundaryInput{UserName: s("bob"), PermissionsBoundary: &p}))(t)
+	if u := ok(w.root.GetUser(ctx, &iam.GetUserInput{UserName: s("bob")}))(t).User.PermissionsBoundary; *u.PermissionsBoundaryArn != p || u.PermissionsBoundaryType != "Policy" {
+		t.Errorf("%+v", u)
+	}
+	ok(bob.ListUsers(ctx, &iam.ListUsersInput{}))(t)
+	if _, err := bob.ListGroups(ctx, &iam.ListGroupsInput{}); err == nil {
+		t.Error("the boundary does not bound")
+	}
+	_, err := w.root.DeletePolicy(ctx, &iam.DeletePolicyInput{PolicyArn: &p})
+	refused(t, err, "DeleteConflict", "Cannot delete a policy attached to entities.")
+	_, err = w.root.PutUserPermissionsBoundary(ctx, &iam.PutUserPermissionsBoundaryInput{UserName: s("bob"), PermissionsBoundary: s(policy1 + "none")})
+	refused(t, err, "NoSuchEntity", "Scope ARN: "+policy1+"none does not exist or is not attachable.")
+	// Another boundary takes the place of the first.
+	ok(w.root.PutUserPermissionsBoundary(ctx, &iam.PutUserPermissionsBoundaryInput{UserName: s("bob"), PermissionsBoundary: s("arn:aws:iam::aws:policy/IAMReadOnlyAccess")}))(t)
+	ok(bob.ListGroups(ctx, &iam.ListGroupsInput{}))(t)
+	ok(w.root.DeletePolicy(ctx, &iam.DeletePolicyInput{PolicyArn: &p}))(t)
+	ok(w.root.DeleteUserPermissionsBoundary(ctx, &iam.DeleteUserPermissionsBoundaryInput{UserName: s("bob")}))(t)
+	ok(w.root.DeleteUserPermissionsBoundary(ctx, &iam.DeleteUserPermissionsBoundaryInput{UserName: s("bob")}))(t)
+	ok(bob.CreateGroup(ctx, &iam.CreateGroupInput{GroupName: s("g")}))(t)
+	// A user who is deleted gives its boundary back.
+	ok(w.root.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: s("P"), PolicyDocument: s(allow("iam:ListUsers", "*"))}))(t)
+	ok(w.root.CreateUser(ctx, &iam.CreateUserInput{UserName: s("eve"), PermissionsBoundary: &p}))(t)
+	ok(w.root.DeleteUser(ctx, &iam.DeleteUserInput{UserName: s("eve")}))(t)
+	ok(w.root.DeletePolicy(ctx, &iam.DeletePolicyInput{PolicyArn: &p}))(t)
+}
+
+// TestTrustOfTheDeleted: a trust policy trusts who was meant when it was
+// written, under whatever name, and no namesake.
+func TestTrustOfTheDeleted(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx := t.Context()
+	made := ok(w.root.CreateUser(ctx, &iam.CreateUserInput{UserName: s("bob")}))(t).User
+	doc := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["` + *made.Arn + `"]},"Action":"sts:AssumeRole"}]}`
+	ok(w.root.CreateRole(ctx, &iam.CreateRoleInput{RoleName: s("r"), AssumeRolePolicyDocument: &doc}))(t)
+	trusts := func(c *access.Caller) bool {
+		t.Helper()
+		r, found, err := w.d.Role(ctx, "arn:aws:iam::"+account+":role/r")
+		if err != nil || !found {
+			t.Fatal(err)
+		}
+		return policy.Evaluate(&policy.Input{
+			Principal: c.Principal(), Action: "sts:AssumeRole", Resource: r.ARN, Context: policy.Values{}, ResourcePolicies: []*policy.Document{r.Trust}, ResourceRules: true,
+		}).Allowed
+	}
+	shown := func() string {
+		t.Helper()
+		d, err := url.PathUnescape(*ok(w.root.GetRole(ctx, &iam.GetRoleInput{RoleName: s("r")}))(t).Role.AssumeRolePolicyDocument)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	caller := func() *access.Caller {
+		e, err := w.s.find(ctx, userKind, account, "bob")
+		if err != nil {
+			e, err = w.s.find(ctx, userKind, account, "robert")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return callerOf(e)
+	}
+	if !trusts(caller()) || shown() != doc {
+		t.Error("the user is not trusted")
+	}
+	ok(w.root.UpdateUser(ctx, &iam.UpdateUserInput{UserName: s("bob"), NewUserName: s("robert")}))(t)
+	if !trusts(caller()) || shown() != strings.Replace(doc, "user/bob", "user/robert", 1) {
+		t.Errorf("the user is not trusted under another name: %s", shown())
+	}
+	ok(w.root.DeleteUser(ctx, &iam.DeleteUserInput{UserName: s("robert")}))(t)
+	ok(w.root.CreateUser(ctx, &iam.CreateUserInput{UserName: s("bob")}))(t)
+	if trusts(caller()) || shown() != strings.Replace(doc, *made.Arn, *made.UserId, 1) {
+		t.Errorf("a namesake is trusted: %s", shown())
+	}
+	ok(w.root.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: s("r"), PolicyDocument: &doc}))(t)
+	if !trusts(caller()) {
+		t.Error("the new user is not trusted although the policy was written for it")
 	}
 }

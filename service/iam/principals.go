@@ -37,7 +37,11 @@ func (d *Directory) Role(ctx context.Context, roleARN string) (*Role, bool, erro
 	if e == nil || e.name != name || e.path != path {
 		return nil, false, nil
 	}
-	trust, err := d.parse(e.trust, policy.Trust)
+	text, err := trustNow(r, e)
+	if err != nil {
+		return nil, false, fmt.Errorf("iam: trust policy of %s: %w", roleARN, err)
+	}
+	trust, err := d.parse(text, policy.Trust)
 	if err != nil {
 		return nil, false, fmt.Errorf("iam: trust policy of %s: %w", roleARN, err)
 	}
@@ -52,6 +56,37 @@ func (d *Directory) Role(ctx context.Context, roleARN string) (*Role, bool, erro
 		}
 	}
 	return role, true, nil
+}
+
+// trustNobody stands for a trust policy whose principals can't be told apart any
+// more.
+const trustNobody = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"sts:AssumeRole"}]}`
+
+// trustNow gives a role's trust policy as it counts now. It trusts who was meant
+// when it was written: of a user or role that has another name since, it has the
+// new ARN, and of one that is gone the unique ID, which nobody has any more. A
+// namesake that was made anew is not trusted.
+func trustNow(r *reader, e *entity) (string, error) {
+	document := e.trust
+	for _, t := range e.trusted {
+		now := t.id
+		p, err := r.byID(t.id)
+		if err != nil {
+			return "", err
+		}
+		if p != nil {
+			now = p.arn()
+		}
+		if now == t.arn {
+			continue
+		}
+		was := `"` + t.arn + `"`
+		if !strings.Contains(document, was) {
+			return trustNobody, nil // it is written with escapes, which nobody does
+		}
+		document = strings.ReplaceAll(document, was, `"`+now+`"`)
+	}
+	return document, nil
 }
 
 // UserExists tells whether the user with this ARN exists.

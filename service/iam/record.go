@@ -58,6 +58,10 @@ type tag struct{ key, value string }
 // inline is a policy that lives in its entity.
 type inline struct{ name, document string }
 
+// identified is an ARN of a user or role with the unique ID that it stood for
+// when a policy named it.
+type identified struct{ arn, id string }
+
 // entity is the row of a user, group or role.
 type entity struct {
 	kind     kind
@@ -76,7 +80,8 @@ type entity struct {
 
 	description string // roles
 	trust       string
-	maxSession  uint64 // seconds
+	trusted     []identified // users and roles that the trust policy names
+	maxSession  uint64       // seconds
 
 	unknown []byte // fields that this version does not know
 }
@@ -113,6 +118,9 @@ func (e *entity) encode() ([]byte, error) {
 	b = s3.AppendString(b, 14, e.description)
 	b = s3.AppendString(b, 15, e.trust)
 	b = s3.AppendUint(b, 16, e.maxSession)
+	for _, t := range e.trusted {
+		b = s3.AppendBytes(b, 17, s3.AppendString(s3.AppendString(nil, 1, t.arn), 2, t.id))
+	}
 	return pack(append(b, e.unknown...))
 }
 
@@ -156,6 +164,10 @@ func decodeEntity(row []byte) (*entity, error) {
 			e.trust = string(raw)
 		case 16:
 			e.maxSession = x
+		case 17:
+			a, b, err := pair(raw)
+			e.trusted = append(e.trusted, identified{a, b})
+			return err
 		default:
 			e.unknown = append(e.unknown, field...)
 		}

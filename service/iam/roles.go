@@ -19,16 +19,24 @@ func (s *Service) roles() []service.Operation {
 				if err != nil {
 					return nil, err
 				}
+				if err := s.meant(ctx, e); err != nil {
+					return nil, err
+				}
 				return &iamshapes.GetRoleResponse{Role: s.shapeRole(e)}, nil
 			}),
 		service.Op("ListRoles", "iam:ListRoles", listed[iamshapes.ListRolesRequest]("role", func(in *iamshapes.ListRolesRequest) *string { return in.PathPrefix }),
-			func(_ context.Context, c *service.Call, in *iamshapes.ListRolesRequest) (*iamshapes.ListRolesResponse, error) {
+			func(ctx context.Context, c *service.Call, in *iamshapes.ListRolesRequest) (*iamshapes.ListRolesResponse, error) {
 				from, err := after(in.Marker)
 				if err != nil {
 					return nil, err
 				}
 				out := new(iamshapes.ListRolesResponse)
-				out.Roles, out.IsTruncated, out.Marker = page(mapped(s.entities(roleKind, c.Caller.Account, value(in.PathPrefix), from, &err), listedRole), in.MaxItems)
+				out.Roles, out.IsTruncated, out.Marker = page(mapped(s.entities(roleKind, c.Caller.Account, value(in.PathPrefix), from, &err), func(e *entity) iamshapes.Role {
+					if failed := s.meant(ctx, e); failed != nil {
+						err = failed
+					}
+					return listedRole(e)
+				}), in.MaxItems)
 				return out, err
 			}),
 		service.Op("UpdateRole", "iam:UpdateRole", onEntity(s, roleKind, func(in *iamshapes.UpdateRoleRequest) *string { return in.RoleName }, nil),
@@ -48,8 +56,10 @@ func (s *Service) roles() []service.Operation {
 				var role iamshapes.Role
 				err := s.change(ctx, roleKind, c.Caller.Account, *in.RoleName, func(_ Tx, e *entity) error {
 					e.description = *in.Description
-					role = listedRole(e)
-					return nil
+					shown := *e
+					err := s.meant(ctx, &shown)
+					role = listedRole(&shown)
+					return err
 				})
 				if err != nil {
 					return nil, err
@@ -58,11 +68,12 @@ func (s *Service) roles() []service.Operation {
 			}),
 		service.Op("UpdateAssumeRolePolicy", "iam:UpdateAssumeRolePolicy", onEntity(s, roleKind, func(in *iamshapes.UpdateAssumeRolePolicyRequest) *string { return in.RoleName }, nil),
 			func(ctx context.Context, c *service.Call, in *iamshapes.UpdateAssumeRolePolicyRequest) (*iamshapes.UpdateAssumeRolePolicyResponse, error) {
-				if err := s.checkTrust(ctx, *in.PolicyDocument); err != nil {
+				trusted, err := s.checkTrust(ctx, *in.PolicyDocument)
+				if err != nil {
 					return nil, err
 				}
 				return nil, s.change(ctx, roleKind, c.Caller.Account, *in.RoleName, func(_ Tx, e *entity) error {
-					e.trust = *in.PolicyDocument
+					e.trust, e.trusted = *in.PolicyDocument, trusted
 					return nil
 				})
 			}),
@@ -111,12 +122,13 @@ func (s *Service) createRole(ctx context.Context, c *service.Call, in *iamshapes
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkTrust(ctx, *in.AssumeRolePolicyDocument); err != nil {
+	trusted, err := s.checkTrust(ctx, *in.AssumeRolePolicyDocument)
+	if err != nil {
 		return nil, err
 	}
 	e := entity{
 		kind: roleKind, account: c.Caller.Account, name: *in.RoleName, path: pathOf(in.Path), created: c.Now, tags: tags,
-		description: value(in.Description), trust: *in.AssumeRolePolicyDocument, maxSession: maxSessionOfRole,
+		description: value(in.Description), trust: *in.AssumeRolePolicyDocument, trusted: trusted, maxSession: maxSessionOfRole,
 	}
 	if in.MaxSessionDuration != nil {
 		e.maxSession = uint64(*in.MaxSessionDuration)
@@ -136,6 +148,12 @@ func (s *Service) shapeRole(e *entity) *iamshapes.Role {
 	role := listedRole(e)
 	role.PermissionsBoundary, role.Tags, role.RoleLastUsed = shapeBoundary(e), shapeTags(e.tags), s.roleUse(e)
 	return &role
+}
+
+// meant puts the trust policy as it counts now into a role that is shown.
+func (s *Service) meant(ctx context.Context, e *entity) (err error) {
+	e.trust, err = trustNow(&reader{ctx: ctx, rows: s.d.opt.Rows}, e)
+	return err
 }
 
 // listedRole gives a role as lists have it.
