@@ -6,6 +6,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -42,7 +43,10 @@ type Region struct {
 	// OpenBuckets has new buckets begin as AWS made them before April 2023: ACLs
 	// work and no public access is blocked, until the bucket's documents say so.
 	OpenBuckets bool
-	Limits       Limits
+	// TrustedProxies are those whose X-Forwarded-For says where a request came
+	// from.
+	TrustedProxies []netip.Prefix
+	Limits         Limits
 }
 
 // Realm describes the realm as every region of it is told.

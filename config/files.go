@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,6 +32,7 @@ type RegionFile struct {
 	Hosts            []string   `yaml:"hosts,omitempty"`
 	Strict           bool       `yaml:"aws-strict,omitempty"`
 	OpenBuckets      bool       `yaml:"open-buckets,omitempty"`
+	TrustedProxies   []string   `yaml:"trusted-proxies,omitempty"` // addresses or prefixes
 	Limits           Limits     `yaml:"limits,omitempty"`
 }
 
@@ -52,6 +54,18 @@ type RealmLine struct {
 // fileMax bounds a configuration file in bytes.
 const fileMax = 1 << 20
 
+// parseProxy reads an address or a prefix.
+func parseProxy(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return p, fmt.Errorf("%q is neither an address nor a prefix", text)
+	}
+	return p.Masked(), nil
+}
+
 // LoadRegion reads a region's file and those that it names. getenv (usually
 // os.Getenv) gives the environment, which takes precedence for secrets.
 func LoadRegion(file string, getenv func(string) string) (*Region, error) {
@@ -69,6 +83,13 @@ func LoadRegion(file string, getenv func(string) string) (*Region, error) {
 	r := &Region{
 		Region: f.Region, Data: at(f.Data), Hosts: f.Hosts, Strict: f.Strict, OpenBuckets: f.OpenBuckets, Limits: f.Limits,
 		Peer: Peer{Listen: f.Peer.Listen, Cert: at(f.Peer.Cert), Key: at(f.Peer.Key), CA: at(f.Peer.CA)},
+	}
+	for _, text := range f.TrustedProxies {
+		p, err := parseProxy(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: trusted-proxies: %w", file, err)
+		}
+		r.TrustedProxies = append(r.TrustedProxies, p)
 	}
 	for _, l := range f.Listen {
 		l.Cert, l.Key = at(l.Cert), at(l.Key)

@@ -20,6 +20,7 @@ type identity struct {
 	decider   *access.Decider
 	tokens    *session.Tokens
 	issuer    *sts.Issuer
+	iam       *iam.Service
 	kms       *kms.Engine
 	keys      *objectkey.Keys
 }
@@ -36,19 +37,53 @@ func (r *Region) openIdentity(context.Context, Parts) error {
 		Rows: iam.OfRealm(r.realm), Seal: r.realm, Account: r.cfg.Realm.Account, RootKey: r.cfg.Root.AccessKey, RootSecret: r.cfg.Root.SecretKey,
 		Accounts: organization, Sessions: i.tokens, Region: r.cfg.Region, Now: r.clock.Now,
 	})
+	i.iam = iam.New(i.directory)
 	i.decider = &access.Decider{Directory: i.directory}
 	i.issuer = sts.NewIssuer(sts.IssuerOptions{
 		Roles: i.directory, Keys: i.directory, Decider: i.decider, Tokens: i.tokens, Now: r.clock.Now,
 	})
 	i.kms = kms.New(kms.Options{
 		KV: r.kv, Root: r.keeper, Region: r.cfg.Region, Now: r.clock.Now, Decider: i.decider, PrincipalExists: i.directory.PrincipalExists,
+		IDOf: i.directory.IDOf, ARNOf: i.directory.ARNOf,
 		Changed: r.replication.keysChanged,
 	})
 	i.keys = objectkey.New(objectkey.Options{Region: r.keeper, KMS: i.kms, Now: r.clock.Now})
 	return nil
 }
 
+// passRole asks whether somebody may hand a role to S3.
+func (i *identity) passRole(ctx context.Context, who access.Actor, role string) error {
+	return i.iam.PassRole(ctx, i.decider, who.Caller, who.Context, role, "s3.amazonaws.com", "")
+}
+
+// accountOf gives the account of a canonical user ID, from this region's copy.
+func (r *Region) accountOf(canonicalID string) (realm.Account, bool) {
+	list, err := r.realm.Accounts()
+	if err != nil {
+		return realm.Account{}, false
+	}
+	for _, a := range list {
+		if access.CanonicalID(a.ID) == canonicalID {
+			return a, true
+		}
+	}
+	return realm.Account{}, false
+}
+
+func (r *Region) knownID(canonicalID string) bool {
+	_, ok := r.accountOf(canonicalID)
+	return ok
+}
+
+// displayName gives what stands beside canonical IDs. AWS has left it away since
+// November 2025; who wants buckets as they were before gets it still.
+func (r *Region) displayName(canonicalID string) string {
+	a, _ := r.accountOf(canonicalID)
+	return a.Name
+}
+
 // identityWork is what falls due by itself: keys that are rotated and destroyed.
 func (r *Region) identityWork() {
 	r.runner.Go("kms", r.who.kms, nil, work.Pace{})
+	r.runner.Go("iam-used", work.Func(r.who.directory.UsedStep), nil, work.Pace{})
 }

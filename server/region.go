@@ -266,6 +266,7 @@ func (r *Region) openDoors(context.Context, Parts) error {
 		AccountBlock: r.control.AccountBlock,
 		PassRole:     r.who.passRole,
 		KnownID:      r.knownID,
+		Principals:   r.who.directory,
 		DisplayName:  displayName,
 		Proxies:      r.cfg.TrustedProxies,
 		Versioning:   r.versioning,

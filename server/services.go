@@ -13,7 +13,7 @@ import (
 func (r *Region) openServices(observe func(service string) func(string, int, int64, int64, time.Duration)) error {
 	r.services = map[string]*service.Door{}
 	for _, s := range []service.Service{
-		r.who.issuer.Service(), r.who.kms.Service(), secretsmanager.Service(), r.control.Service(),
+		r.who.iam.Service(), r.who.issuer.Service(), r.who.kms.Service(), secretsmanager.Service(), r.control.Service(),
 	} {
 		if s.Scope == "" {
 			s.Scope = s.Name
@@ -22,6 +22,7 @@ func (r *Region) openServices(observe func(service string) func(string, int, int
 			Region:   r.cfg.Region,
 			Verifier: &sigv4.Verifier{Credentials: r.who.directory, Services: []string{s.Scope}, Now: r.clock.Now},
 			Decider:  r.who.decider,
+			Proxies:  r.cfg.TrustedProxies,
 			Regions:  r.acceptedRegions(s.Global),
 			Now:      r.clock.Now,
 			Log:      r.log.With(slog.String("service", s.Name)),
