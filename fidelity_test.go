@@ -16,6 +16,7 @@ import (
 	"github.com/farhold/farhold/service/iam"
 	"github.com/farhold/farhold/service/kms"
 	"github.com/farhold/farhold/service/secretsmanager"
+	"github.com/farhold/farhold/service/sts"
 	kmsshapes "github.com/farhold/farhold/wire/shapes/kms"
 )
 
@@ -96,6 +97,12 @@ func TestKMSPage(t *testing.T) {
 func TestSecretsManagerPage(t *testing.T) {
 	s := secretsmanager.Service()
 	servicePage(t, "secretsmanager", "service/secretsmanager", s.Operations, s.Known)
+}
+
+// TestSTSPage does so for STS.
+func TestSTSPage(t *testing.T) {
+	s := sts.NewIssuer(sts.IssuerOptions{}).Service()
+	servicePage(t, "sts", "service/sts", s.Operations, s.Known)
 }
 
 // TestS3ControlPage does so for S3 Control.

@@ -1,3 +1,6 @@
+// Package sts is the Security Token Service: it tells callers who they are, and
+// makes sessions of roles and of users. A session is a sealed token (see package
+// session), so that every region makes and checks them alone.
 package sts
 
 import (
