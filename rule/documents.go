@@ -107,7 +107,7 @@ var Documents = []Document{
 	{Name: "policy", JSON: true, Get: "s3:GetBucketPolicy", Put: "s3:PutBucketPolicy", Delete: "s3:DeleteBucketPolicy", PutStatus: 204,
 		MaxBytes: 64 * kib, Unset: ErrPolicyNotFound, Enforced: true,
 		Note:  "Weighed with every request for the bucket and its objects.",
-		check: checkPolicy},
+		check: checkPolicy, answer: answerPolicy},
 	{Name: "publicAccessBlock", Get: "s3:GetBucketPublicAccessBlock", Put: "s3:PutBucketPublicAccessBlock", Delete: "s3:PutBucketPublicAccessBlock",
 		PutStatus: 200, MaxBytes: 64 * kib, Unset: ErrPublicAccessBlockNotFound, Enforced: true,
 		Note:  "All four settings, together with those of the account.",

@@ -40,11 +40,7 @@ func checkPolicy(ctx *Context, raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, ErrPolicyMalformed.Because(err)
 	}
-	list := []*node{doc.member("Statement")}
-	if list[0].kind == nodeArray {
-		list = list[0].items
-	}
-	for _, s := range list {
+	for _, s := range statements(doc) {
 		if err := checkStatement(ctx, s); err != nil {
 			return nil, err
 		}
@@ -120,7 +116,7 @@ func badPrincipal(kind, name string) error {
 func checkStatement(ctx *Context, s *node) error {
 	for _, name := range []string{"Principal", "NotPrincipal"} {
 		if p := s.member(name); p != nil {
-			if err := checkPrincipal(p); err != nil {
+			if err := checkPrincipal(ctx, p); err != nil {
 				return err
 			}
 		}
@@ -132,15 +128,19 @@ func checkStatement(ctx *Context, s *node) error {
 	return checkResources(ctx, s, actions)
 }
 
-// checkPrincipal checks the names of services and turns account IDs into the
+// checkPrincipal checks whom a statement names, and turns account IDs into the
 // ARNs of their roots, as AWS shows them.
-func checkPrincipal(p *node) error {
+func checkPrincipal(ctx *Context, p *node) error {
 	for i, kind := range p.members {
 		names, _ := p.items[i].strings()
 		for _, n := range names {
 			switch {
-			case kind == "AWS" && arn.ValidAccount(n.text):
-				n.text = "arn:aws:iam::" + n.text + ":root"
+			case kind == "AWS":
+				name, err := namePrincipal(ctx, n.text)
+				if err != nil {
+					return err
+				}
+				n.text = name
 			case kind == "Service" && !strings.HasSuffix(n.text, ".amazonaws.com"):
 				return badPrincipal(kind, n.text)
 			}

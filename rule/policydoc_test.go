@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/farhold/farhold/policy"
 )
 
 func TestPolicyDocument(t *testing.T) {
@@ -91,6 +93,76 @@ func TestPolicyDocument(t *testing.T) {
 		{name: "public while that is blocked", body: doc(st("Effect", `"Allow"`)), want: `AccessDenied 403 User: arn:aws:iam::123456789012:root is not authorized to perform: s3:PutBucketPolicy on resource: "arn:aws:s3:::source" because public policies are blocked by the BlockPublicPolicy block public access setting.`},
 		{name: "public", ctx: open, body: doc(st("Effect", `"Allow"`))},
 	})
+}
+
+// people are users and roles with their unique IDs.
+type people map[string]string
+
+func (p people) Exists(name string) (bool, error) {
+	if strings.HasPrefix(name, "AIDA") {
+		_, ok, err := p.ARN(name)
+		return ok, err
+	}
+	return name == "arn:aws:iam::123456789012:root" || strings.HasPrefix(name, "arn:aws:sts::123456789012:assumed-role/there/"), nil
+}
+
+func (p people) ID(arn string) (string, bool, error) { id, ok := p[arn]; return id, ok, nil }
+
+func (p people) ARN(id string) (string, bool, error) {
+	for arn, i := range p {
+		if i == id {
+			return arn, true, nil
+		}
+	}
+	return "", false, nil
+}
+
+// TestPolicyPrincipals: whom a policy names is stored as who it is, and shown
+// under its name as long as it is there.
+func TestPolicyPrincipals(t *testing.T) {
+	const bob, id = "arn:aws:iam::123456789012:user/bob", "AIDAEXAMPLEEXAMPLEBOB"
+	doc, ctx := Find("policy"), world()
+	there := people{bob: id}
+	ctx.Principals = there
+	put := func(principal string) ([]byte, error) {
+		return doc.Check(ctx, []byte(`{"Statement":[{"Effect":"Deny","Principal":{"AWS":`+principal+`},"Action":"s3:GetObject","Resource":"arn:aws:s3:::source/*"}]}`))
+	}
+	for _, bad := range []string{"arn:aws:iam::123456789012:user/eve", "arn:aws:iam::123456789012:role/bob", "210987654321", "arn:aws:sts::123456789012:assumed-role/gone/x", "AIDAEXAMPLEEXAMPLEEVE"} {
+		if _, err := put(`"` + bad + `"`); !strings.HasPrefix(describe(err), "MalformedPolicy 400 Invalid principal in policy Detail=") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	stored, err := put(`["` + bob + `","123456789012","arn:aws:sts::123456789012:assumed-role/there/x","*"]`)
+	if err != nil || !bytes.Contains(stored, []byte(`{"AWS":["`+id+`","arn:aws:iam::123456789012:root","arn:aws:sts::123456789012:assumed-role/there/x","*"]}`)) {
+		t.Fatalf("%s, %v", stored, err)
+	}
+	shown, _, err := doc.Answer(ctx, stored)
+	if err != nil || !bytes.Contains(shown, []byte(`{"AWS":["`+bob+`","arn:aws:iam::123456789012:root",`)) {
+		t.Errorf("%s, %v", shown, err)
+	}
+	if again, err := doc.Check(ctx, shown); err != nil || !bytes.Equal(again, stored) {
+		t.Errorf("%s, %v", again, err)
+	}
+
+	// Another bob is another user: neither shown as the one that was, nor bound
+	// by what speaks of him.
+	if stored, err = put(`"` + bob + `"`); err != nil {
+		t.Fatal(err)
+	}
+	there[bob] = "AIDAEXAMPLEEXAMPLETWO"
+	if shown, _, err := doc.Answer(ctx, stored); err != nil || !bytes.Equal(shown, stored) {
+		t.Errorf("%s, %v", shown, err)
+	}
+	parsed, err := policy.Parse(stored, policy.Resource)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for who, want := range map[string]bool{id: true, there[bob]: false} {
+		d := policy.Evaluate(&policy.Input{Principal: policy.Principal{Account: "123456789012", ARN: bob, UserID: who}, Action: "s3:GetObject", Resource: "arn:aws:s3:::source/k", ResourcePolicies: []*policy.Document{parsed}})
+		if d.Explicit != want {
+			t.Errorf("%s: %+v", who, d)
+		}
+	}
 }
 
 func TestPolicyPublic(t *testing.T) {

@@ -38,6 +38,8 @@ type Context struct {
 	// Destination looks a bucket up in the whole realm. Its errors are returned
 	// as they are. A nil Destination means that no other bucket exists.
 	Destination func(bucket string) (Destination, error)
+	// Principals tells whom a policy may name. Nil believes every name.
+	Principals PolicyPrincipals
 	// AccountBlock is the public access block of the owner's account, which
 	// counts beside the bucket's.
 	AccountBlock PublicAccessBlock

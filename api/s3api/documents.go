@@ -74,7 +74,7 @@ func documentRoutes() []Route {
 
 // ruleContext is what rule may know about the bucket.
 func (d *Door) ruleContext(rq *Request, b *store.Bucket) rule.Context {
-	return rule.Context{
+	c := rule.Context{
 		Bucket: b.Name, Region: d.opt.Region, Owner: b.Owner, Caller: rq.Caller.ARN,
 		ID: rq.Query.Get("id"), Versioning: b.Versioning, ObjectLock: b.ObjectLock, Ownership: b.Ownership,
 		Current: func(name string) ([]byte, error) {
@@ -87,7 +87,23 @@ func (d *Door) ruleContext(rq *Request, b *store.Bucket) rule.Context {
 		AccountBlock:      d.accountBlock(b.Owner),
 		AWSStrict:         d.opt.Strict,
 	}
+	if d.opt.Principals != nil {
+		c.Principals = principals{rq.Ctx, d.opt.Principals}
+	}
+	return c
 }
+
+// principals are the realm's, as rule asks for them within a request.
+type principals struct {
+	ctx context.Context
+	of  Principals
+}
+
+func (p principals) Exists(name string) (bool, error) { return p.of.PrincipalExists(p.ctx, name) }
+
+func (p principals) ID(arn string) (string, bool, error) { return p.of.IDOf(p.ctx, arn) }
+
+func (p principals) ARN(id string) (string, bool, error) { return p.of.ARNOf(p.ctx, id) }
 
 // destination tells what a rule must know of a bucket wherever it lies. A
 // region that can't be asked now is given the benefit of the doubt: when the

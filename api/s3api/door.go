@@ -43,6 +43,16 @@ type Realm interface {
 	Endpoint(region string) string
 }
 
+// Principals tells who there is to be named in policies. iam.Directory is one.
+type Principals interface {
+	// PrincipalExists tells whether an account, user, role or session is there.
+	PrincipalExists(ctx context.Context, principal string) (bool, error)
+	// IDOf gives the unique ID of the user or role that has an ARN now.
+	IDOf(ctx context.Context, principalARN string) (id string, ok bool, err error)
+	// ARNOf gives the ARN that the user or role with a unique ID has now.
+	ARNOf(ctx context.Context, id string) (principalARN string, ok bool, err error)
+}
+
 // Options says what a door is made of.
 type Options struct {
 	Region   string // its name, such as us-east-1
@@ -56,6 +66,8 @@ type Options struct {
 	// AccountBlock gives the public access block of an account, which counts
 	// beside its buckets'. Nil means that no account has one.
 	AccountBlock func(account string) rule.PublicAccessBlock
+	// Principals tells whom policies of buckets may name. Nil believes every name.
+	Principals Principals
 	// Proxies are those whose word on where a request came from counts.
 	Proxies access.Proxies
 	// PassRole asks whether somebody may hand a role to S3 (iam:PassRole, with
