@@ -355,18 +355,29 @@ func (x *exchange) record(w http.ResponseWriter, err error) {
 	if err == nil {
 		a, err = x.answer()
 	}
+	observed := a.status
 	if err != nil {
 		e := d.told(x.proto, err)
-		if e.Status >= 500 && e.Status != http.StatusNotImplemented && !errors.Is(err, context.Canceled) {
+		a = x.refusal(e)
+		observed = e.Status
+		switch gone := errors.Is(err, context.Canceled) && x.r.Context().Err() != nil; {
+		case gone:
+			observed = statusClientGone
+		case e.Status == http.StatusServiceUnavailable:
+			d.opt.Log.Warn("a request can't be served now", "service", d.service.Name, "request", x.id, "operation", x.name(), "error", err)
+		case e.Status >= 500 && e.Status != http.StatusNotImplemented:
 			d.opt.Log.Error("a request failed", "service", d.service.Name, "request", x.id, "operation", x.name(), "error", err)
 		}
-		a = x.refusal(e)
 	}
 	n := a.send(w)
 	if d.opt.Observe != nil {
-		d.opt.Observe(x.name(), a.status, int64(len(x.body)), n, d.opt.Now().Sub(x.begun))
+		d.opt.Observe(x.name(), observed, int64(len(x.body)), n, d.opt.Now().Sub(x.begun))
 	}
 }
+
+// statusClientGone is observed where a client went away before the answer. It
+// never goes over the wire.
+const statusClientGone = 499
 
 func (x *exchange) name() string {
 	if x.op == nil {
