@@ -95,14 +95,3 @@ func (d *Decider) Evaluate(ctx context.Context, r *Request) (policy.Decision, er
 	}
 	return decision, nil
 }
-
-// ContextOf gives the condition keys of a request as policies see them: those
-// that follow from its caller, and behind them its own. tags are those of the
-// caller's user or role.
-func ContextOf(r *Request, tags map[string]string) policy.Context {
-	k := &keys{caller: r.Caller, request: r, account: r.Account, tags: tags}
-	if k.account == "" {
-		k.account = r.Caller.Account
-	}
-	return k
-}

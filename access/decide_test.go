@@ -152,7 +152,7 @@ func TestKeys(t *testing.T) {
 		{bob, "kms:calleraccount", account}, {bob, "kms:viaservice", ""}, {&via, "kms:viaservice", "s3.us-east-1.amazonaws.com"}, {&via, "aws:calledvia", "s3.amazonaws.com"}, {bob, "aws:calledvia", ""},
 		{&via, "aws:viaawsservice", "true"}, {bob, "aws:viaawsservice", "false"}, {bob, "aws:resourceaccount", "444455556666"}, {bob, "s3:resourceaccount", "444455556666"}, {bob, "s3:prefix", "home/"}, {bob, "s3:delimiter", ""},
 	} {
-		got, ok := ContextOf(&Request{Caller: c.caller, Account: "444455556666", Context: claims}, tags).Value(c.key)
+		got, ok := (&keys{caller: c.caller, request: &Request{Context: claims}, account: "444455556666", tags: tags}).Value(c.key)
 		if ok != (c.want != "") || ok && (len(got) != 1 || got[0] != c.want) {
 			t.Errorf("%s of %s: %q, %v; want %q", c.key, c.caller.ARN, got, ok, c.want)
 		}

@@ -49,7 +49,7 @@ func (k *keys) own(key string) (value string, ours bool) {
 	case "aws:principalaccount":
 		return c.Account, true
 	case "aws:principaltype":
-		return principalTypes[c.Kind], true
+		return principalType(c.Kind), true
 	case "aws:userid":
 		if c.Kind == Anonymous {
 			return "anonymous", true
@@ -113,8 +113,22 @@ func (k *keys) session(key string) (value string, ours bool) {
 	return "", true
 }
 
-// principalTypes are the values of aws:PrincipalType; a service has none.
-var principalTypes = map[Kind]string{Anonymous: "Anonymous", Root: "Account", User: "User", Role: "AssumedRole", Federated: "FederatedUser"}
+// principalType is the value of aws:PrincipalType; a service has none.
+func principalType(k Kind) string {
+	switch k {
+	case Anonymous:
+		return "Anonymous"
+	case Root:
+		return "Account"
+	case User:
+		return "User"
+	case Role:
+		return "AssumedRole"
+	case Federated:
+		return "FederatedUser"
+	}
+	return ""
+}
 
 // tag finds a tag of the session, or else of the user or role behind it. Case
 // does not tell the keys of tags of principals apart.

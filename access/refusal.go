@@ -7,15 +7,21 @@ import (
 	"github.com/farhold/farhold/policy"
 )
 
-// kinds are what AWS's texts call the kinds of policies.
-var kinds = map[policy.Source]struct{ article, name string }{
-	policy.None:                {"an ", "identity-based policy"},
-	policy.FromIdentity:        {"an ", "identity-based policy"},
-	policy.FromResource:        {"a ", "resource-based policy"},
-	policy.FromBoundary:        {"a ", "permissions boundary"},
-	policy.FromSession:         {"a ", "session policy"},
-	policy.FromServiceControl:  {"a ", "service control policy"},
-	policy.FromResourceControl: {"a ", "resource control policy"},
+// kindOf is what AWS's texts call a kind of policy.
+func kindOf(by policy.Source) (article, name string) {
+	switch by {
+	case policy.FromResource:
+		return "a ", "resource-based policy"
+	case policy.FromBoundary:
+		return "a ", "permissions boundary"
+	case policy.FromSession:
+		return "a ", "session policy"
+	case policy.FromServiceControl:
+		return "a ", "service control policy"
+	case policy.FromResourceControl:
+		return "a ", "resource control policy"
+	}
+	return "an ", "identity-based policy"
 }
 
 // Refusal is AccessDenied with AWS's text for a decision that does not allow.
@@ -42,16 +48,16 @@ func Refusal(r *Request, d policy.Decision) *awserr.Error {
 		b.WriteString(r.Resource)
 		b.WriteString(`"`)
 	}
-	kind := kinds[d.By]
+	article, name := kindOf(d.By)
 	switch {
 	case d.Explicit:
 		b.WriteString(" with an explicit deny in ")
-		b.WriteString(kind.article)
-		b.WriteString(kind.name)
+		b.WriteString(article)
+		b.WriteString(name)
 	case r.Action == "sts:AssumeRole": // AWS doesn't say why
 	default:
 		b.WriteString(" because no ")
-		b.WriteString(kind.name)
+		b.WriteString(name)
 		b.WriteString(" allows the ")
 		b.WriteString(r.Action)
 		b.WriteString(" action")
