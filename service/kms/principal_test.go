@@ -9,6 +9,7 @@ import (
 	"github.com/farhold/farhold/access"
 	"github.com/farhold/farhold/kv"
 	"github.com/farhold/farhold/kv/memkv"
+	"github.com/farhold/farhold/policy"
 	shapes "github.com/farhold/farhold/wire/shapes/kms"
 )
 
@@ -264,4 +265,37 @@ func TestChangedIsTold(t *testing.T) {
 	if n != before {
 		t.Error("a look is no change")
 	}
+}
+
+// FuzzPrincipals: whatever the policy language takes, its principals are found
+// where they stand, and putting others there leaves a policy with those.
+func FuzzPrincipals(f *testing.F) {
+	f.Add(policyRoot(ours))
+	f.Add(policyS3(region, ours))
+	f.Add(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotPrincipal":{"Service":"s3.amazonaws.com","AWS":["*","arn:aws:iam::111122223333:user/\u0061"]},"Action":"kms:*","Resource":"*"}]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		if _, err := policy.Parse([]byte(text), policy.Resource); err != nil {
+			return
+		}
+		places, err := awsPrincipals(text)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		swapped, err := rename(text, func(string) (string, bool, error) { return theirs, true, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := policy.Parse([]byte(swapped), policy.Resource); err != nil {
+			t.Fatalf("%s became %s: %v", text, swapped, err)
+		}
+		again, err := awsPrincipals(swapped)
+		if err != nil || len(again) != len(places) {
+			t.Fatalf("%d principals became %d, %v", len(places), len(again), err)
+		}
+		for _, p := range again {
+			if p.name != theirs {
+				t.Errorf("%q in %s", p.name, swapped)
+			}
+		}
+	})
 }
