@@ -82,6 +82,12 @@ func (r *Region) displayName(canonicalID string) string {
 	return a.Name
 }
 
+// used notes for IAM that a key was used for a service, named as in credential
+// scopes.
+func (i *identity) used(service string) func(*access.Caller) {
+	return func(c *access.Caller) { i.directory.Used(c, service) }
+}
+
 // identityWork is what falls due by itself: keys that are rotated and destroyed.
 func (r *Region) identityWork() {
 	r.runner.Go("kms", r.who.kms, nil, work.Pace{})

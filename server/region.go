@@ -265,6 +265,7 @@ func (r *Region) openDoors(context.Context, Parts) error {
 		Keys:         r.who.keys,
 		AccountBlock: r.control.AccountBlock,
 		PassRole:     r.who.passRole,
+		Used:         r.who.used("s3"),
 		KnownID:      r.knownID,
 		Principals:   r.who.directory,
 		DisplayName:  displayName,

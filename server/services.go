@@ -26,6 +26,7 @@ func (r *Region) openServices(observe func(service string) func(string, int, int
 			Regions:  r.acceptedRegions(s.Global),
 			Now:      r.clock.Now,
 			Log:      r.log.With(slog.String("service", s.Name)),
+			Used:     r.who.used(s.Scope),
 			Observe:  observe(s.Name),
 		})
 		if err != nil {

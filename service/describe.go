@@ -78,6 +78,9 @@ type Options struct {
 	Proxies access.Proxies   // whose word on where a request came from counts
 	Now     func() time.Time // nil means time.Now
 	Log     *slog.Logger     // takes what went wrong on our side; nil drops it
+	// Used is told who was let in, for IAM's notes of when keys were used last.
+	// May be nil; it must be quick.
+	Used func(who *access.Caller)
 	// Observe is told about every request when it is over. op is "" when none
 	// was found. May be nil.
 	Observe func(op string, status int, bytesIn, bytesOut int64, took time.Duration)

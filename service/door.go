@@ -265,6 +265,9 @@ func (x *exchange) identify(ctx context.Context) error {
 	if !ok || caller == nil || caller.Kind == access.Anonymous {
 		return awserr.ErrAccessDenied
 	}
+	if d.opt.Used != nil {
+		d.opt.Used(caller)
+	}
 	x.region = res.Region
 	now := d.opt.Now()
 	secure := d.opt.Proxies.Secure(x.r)

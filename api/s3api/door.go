@@ -74,6 +74,9 @@ type Options struct {
 	// iam:PassedToService s3.amazonaws.com), for replication. Nil means that
 	// nobody may.
 	PassRole func(ctx context.Context, who access.Actor, role string) error
+	// Used is told who was let in, for IAM's notes of when keys were used last.
+	// May be nil; it must be quick.
+	Used func(who *access.Caller)
 	// KnownID tells whether a canonical user ID is an account's, for grants in
 	// ACLs. Nil knows the caller and the owners of what the ACL is on alone.
 	KnownID func(canonicalID string) bool

@@ -41,6 +41,9 @@ func (rq *Request) believe(res *sigv4.Result) error {
 		return awserr.ErrAccessDenied.Because(errNoPrincipal)
 	}
 	rq.Caller = c
+	if rq.Door.opt.Used != nil {
+		rq.Door.opt.Used(c)
+	}
 	res.Hoist(rq.R)
 	return nil
 }
