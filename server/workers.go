@@ -72,7 +72,7 @@ func (s *shipping) identity() *replication.Identity {
 	s.once.Do(func() {
 		r, who := s.r, &s.r.who
 		s.id = &replication.Identity{
-			Region: r.cfg.Region, Store: r.store, Decider: who.decider, Keys: who.keys, Now: r.clock.Now,
+			Region: r.cfg.Region, Store: r.store, Decider: who.decider, Keys: who.keys, Now: r.clock.Now, AccountBlock: r.control.AccountBlock,
 			Roles: who.issuer,
 		}
 	})

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/farhold/farhold/arn"
@@ -88,7 +87,7 @@ func (i *Identity) Admit(ctx context.Context, from string, sh *Shipment) error {
 	if q.caller, err = i.assume(ctx, sh.Pass); err != nil {
 		return err
 	}
-	if q.docs, err = i.policy(ctx, b); err != nil {
+	if q.terms, err = i.terms(ctx, b); err != nil {
 		return err
 	}
 	if sh.Side == nil && usesKMS(v.SSE) {
@@ -127,7 +126,7 @@ func (q *question) admitVersion(ctx context.Context, sh *Shipment) error {
 	switch {
 	case v.Marker:
 	case v.SSE.CustomerKeyMD5 != "":
-		return q.takesCustomerKeys(ctx, sh)
+		return q.takesCustomerKeys(sh)
 	case usesKMS(v.SSE):
 		return q.seal(ctx, sh)
 	}
@@ -152,6 +151,26 @@ func (q *question) admitSide(ctx context.Context, sh *Shipment) error {
 	if sh.Owner != "" || q.bucket.Ownership == rule.BucketOwnerEnforced {
 		a.ACL = s3.ACLRegister{}
 	}
+	return q.takesACL(&a.ACL)
+}
+
+// takesACL tells whether an ACL may come in: where public ACLs are blocked, none
+// that gives anything to everybody.
+func (q *question) takesACL(r *s3.ACLRegister) error {
+	if r.At.IsZero() {
+		return nil
+	}
+	block := q.terms.block
+	if q.id.AccountBlock != nil {
+		block = block.With(q.id.AccountBlock(q.bucket.Owner))
+	}
+	acl, err := aclOf(r, rule.Principals{})
+	if err != nil {
+		return err
+	}
+	if block.BlockPublicACLs && acl.Public() {
+		return &Refusal{DstPutACLNotPermitted, fmt.Errorf("bucket %s blocks public ACLs", q.bucket.Name)}
+	}
 	return nil
 }
 
@@ -171,7 +190,7 @@ func (q *question) owner(ctx context.Context, sh *Shipment) error {
 			}
 		}
 	case q.bucket.Ownership != rule.BucketOwnerEnforced:
-		return nil
+		return q.takesACL(&v.ACL)
 	}
 	v.Owner, v.ACL = q.bucket.Owner, s3.ACLRegister{}
 	return nil
@@ -189,22 +208,11 @@ func (q *question) stopsTags(ctx context.Context, key string, r *s3.TagRegister)
 
 // takesCustomerKeys tells whether the bucket takes objects under customers'
 // keys. They come as they lie: nobody here can open them.
-func (q *question) takesCustomerKeys(ctx context.Context, sh *Shipment) error {
+func (q *question) takesCustomerKeys(sh *Shipment) error {
 	if sh.Arrival.Sealed == nil {
 		return &Refusal{DstPutObjectNotPermitted, errors.New("an object under a customer's key does not come in the clear")}
 	}
-	var raw []byte
-	if _, ok := slices.BinarySearch(q.bucket.Documents, "encryption"); ok {
-		var err error
-		if raw, err = q.id.Store.Document(ctx, q.bucket, "encryption", ""); err != nil {
-			return err
-		}
-	}
-	e, err := rule.ParseEncryption(raw)
-	if err != nil {
-		return err
-	}
-	if e.BlockSSEC {
+	if q.terms.blockSSEC {
 		return &Refusal{DstPutObjectNotPermitted, fmt.Errorf("bucket %s blocks SSE-C", q.bucket.Name)}
 	}
 	return nil

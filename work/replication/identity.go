@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/objectkey"
 	"github.com/farhold/farhold/policy"
+	"github.com/farhold/farhold/rule"
 	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/seal"
 	"github.com/farhold/farhold/store"
@@ -57,9 +57,11 @@ type Identity struct {
 	Decider Decider
 	Keys    Keys
 	Now     func() time.Time
+	// AccountBlock gives the public access block of an account, which counts
+	// beside its buckets' own. May be nil.
+	AccountBlock func(account string) rule.PublicAccessBlock
 
 	mu       sync.Mutex
-	policies map[s3.UID]parsedPolicy
 	sessions map[Passport]session
 }
 
@@ -68,12 +70,6 @@ type Passport struct {
 	Role    string // ARN of the role that the source bucket's configuration names
 	Account string // owner of the source bucket
 	Bucket  string // the source bucket
-}
-
-// parsedPolicy is a bucket's policy as it was at a revision.
-type parsedPolicy struct {
-	revision uint64
-	docs     []*policy.Document
 }
 
 // session is a role that was assumed, good for sessionTTL: what is allowed is
@@ -86,7 +82,6 @@ type session struct {
 const (
 	sessionTTL  = time.Second
 	sessionsMax = 1000
-	policiesMax = 10_000
 )
 
 var errNoIdentity = errors.New("replication: nobody says in whose name")
@@ -149,33 +144,47 @@ func throttled(e *awserr.Error) bool {
 	return e.Status == 429 || e.Status >= 500 && e.Status != 501
 }
 
-// policy gives a bucket's policy, parsed.
-func (i *Identity) policy(ctx context.Context, b *store.Bucket) ([]*policy.Document, error) {
-	if _, ok := slices.BinarySearch(b.Documents, "policy"); !ok {
-		return nil, nil
-	}
-	i.mu.Lock()
-	p, ok := i.policies[b.UID]
-	i.mu.Unlock()
-	if ok && p.revision == b.Revision {
-		return p.docs, nil
-	}
-	raw, err := i.Store.Document(ctx, b, "policy", "")
-	if err != nil || raw == nil {
+// terms are what a bucket's documents say about who and what comes and goes.
+type terms struct {
+	policy    []*policy.Document
+	block     rule.PublicAccessBlock
+	blockSSEC bool
+}
+
+// terms reads a bucket's documents, once for each state of the bucket.
+func (i *Identity) terms(ctx context.Context, b *store.Bucket) (*terms, error) {
+	t, err := b.Derived("replication terms", func() (any, error) {
+		docs := make(map[string][]byte)
+		for _, name := range []string{"policy", "publicAccessBlock", "encryption"} {
+			if !b.Has(name) {
+				continue
+			}
+			raw, err := i.Store.Document(ctx, b, name, "")
+			if err != nil {
+				return nil, err
+			}
+			docs[name] = raw
+		}
+		t := new(terms)
+		if raw := docs["policy"]; raw != nil {
+			doc, err := policy.Parse(raw, policy.Resource)
+			if err != nil {
+				return nil, fmt.Errorf("the policy of bucket %s: %w", b.Name, err)
+			}
+			t.policy = []*policy.Document{doc}
+		}
+		var err error
+		if t.block, err = rule.ParsePublicAccessBlock(docs["publicAccessBlock"]); err != nil {
+			return nil, err
+		}
+		e, err := rule.ParseEncryption(docs["encryption"])
+		t.blockSSEC = e.BlockSSEC
+		return t, err
+	})
+	if err != nil {
 		return nil, err
 	}
-	doc, err := policy.Parse(raw, policy.Resource)
-	if err != nil {
-		return nil, fmt.Errorf("the policy of bucket %s: %w", b.Name, err)
-	}
-	p = parsedPolicy{b.Revision, []*policy.Document{doc}}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.policies == nil || len(i.policies) >= policiesMax {
-		i.policies = make(map[s3.UID]parsedPolicy)
-	}
-	i.policies[b.UID] = p
-	return p.docs, nil
+	return t.(*terms), nil
 }
 
 // question is what is asked about one object again and again.
@@ -183,7 +192,7 @@ type question struct {
 	id     *Identity
 	caller *access.Caller
 	bucket *store.Bucket
-	docs   []*policy.Document // of the bucket
+	terms  *terms // of the bucket
 	keys   policy.Context
 }
 
@@ -197,7 +206,7 @@ func (q *question) ask(ctx context.Context, action, key string) (policy.Decision
 		return policy.Decision{}, errNoIdentity
 	}
 	d, err := q.id.Decider.Evaluate(ctx, &access.Request{
-		Caller: q.caller, Action: action, Resource: resource, Account: q.bucket.Owner, Context: q.keys, ResourcePolicies: q.docs,
+		Caller: q.caller, Action: action, Resource: resource, Account: q.bucket.Owner, Context: q.keys, ResourcePolicies: q.terms.policy,
 	})
 	if errors.Is(err, access.ErrGone) {
 		err = &Refusal{AssumeRoleNotPermitted, err}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/farhold/farhold/objectkey"
+	"github.com/farhold/farhold/rule"
 	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/store"
 	kmsshapes "github.com/farhold/farhold/wire/shapes/kms"
@@ -25,6 +26,9 @@ func recipe(keys ...string) string {
 	}
 	return document(list...)
 }
+
+// unblocked is a public access block that blocks nothing.
+const unblocked = `<PublicAccessBlockConfiguration><BlockPublicAcls>false</BlockPublicAcls></PublicAccessBlockConfiguration>`
 
 // without gives a policy without an action.
 func without(text string, actions ...string) string {
@@ -154,6 +158,14 @@ func TestRefusedAndMended(t *testing.T) {
 		}},
 		{name: "markers need the list", reason: "SrcHeadObjectNotPermitted", marker: true, spoil: lacks("s3:ListBucket")},
 		{name: "ACL", reason: "SrcGetAclNotPermitted", acl: true, spoil: lacks("s3:GetObjectVersionAcl")},
+		{name: "a public ACL", reason: "DstPutAclNotPermitted", acl: true, spoil: func(w *env) func() {
+			w.dst.document("copy", "publicAccessBlock", "")
+			return func() { w.dst.document("copy", "publicAccessBlock", unblocked) }
+		}},
+		{name: "a public ACL, to the account", reason: "DstPutAclNotPermitted", acl: true, spoil: func(w *env) func() {
+			w.dst.id.AccountBlock = func(string) rule.PublicAccessBlock { return rule.PublicAccessBlock{BlockPublicACLs: true} }
+			return func() { w.dst.id.AccountBlock = nil }
+		}},
 		{name: "retention", reason: "SrcGetRetentionNotPermitted", lock: true, spoil: func(w *env) func() {
 			return func() {
 				w.tables.identity[role] = strings.Replace(role1(w), `"s3:GetObjectVersionAcl"`, `"s3:GetObjectVersionAcl","s3:GetObjectRetention","s3:GetObjectLegalHold"`, 1)
@@ -201,6 +213,7 @@ func TestRefusedAndMended(t *testing.T) {
 				w := &env{world: newWorld(t)}
 				w.src.bucket("source", ours, "ObjectWriter", c.lock)
 				w.dst.bucket("copy", ours, "ObjectWriter", c.lock)
+				w.dst.document("copy", "publicAccessBlock", unblocked)
 				w.from, w.to = w.src.key(ours), w.dst.key(ours)
 				w.tables.identity[role] = role1(w)
 				w.rule("copy", kmsRule(w.to))
@@ -355,6 +368,7 @@ func TestOwners(t *testing.T) {
 			w := newWorld(t)
 			w.src.bucket("source", ours, "ObjectWriter", false)
 			w.dst.bucket("copy", theirs, c.ownership, false)
+			w.dst.document("copy", "publicAccessBlock", unblocked)
 			w.tables.identity[role] = strings.Replace(recipe(), `"s3:ReplicateTags"`, `"`+strings.Join(append(c.role, "s3:ReplicateTags"), `","`)+`"`, 1)
 			if c.granted != nil {
 				w.dst.policy("copy", grant("arn:aws:s3:::copy/*", c.granted...))

@@ -72,7 +72,7 @@ func (x *departure) open(ctx context.Context, id *Identity, uid s3.UID) error {
 	if x.caller, err = id.assume(ctx, x.pass); err != nil {
 		return err
 	}
-	if x.docs, err = id.policy(ctx, b); err != nil {
+	if x.terms, err = id.terms(ctx, b); err != nil {
 		return err
 	}
 	return x.may(ctx, SrcBucketReplicationConfigMissing, "s3:GetReplicationConfiguration", "")
@@ -175,22 +175,20 @@ func ownerReads(b *store.Bucket, v *s3.Version) bool {
 		return true
 	}
 	p := rule.Principals{Owner: access.CanonicalID(v.Owner), BucketOwner: access.CanonicalID(b.Owner)}
-	acl, err := rule.CannedACL(v.ACL.Canned, p)
-	if len(v.ACL.Document) > 0 {
-		acl, err = rule.ParseACL(v.ACL.Document, p)
-	}
+	acl, err := aclOf(&v.ACL, p)
 	if err != nil {
 		return false
 	}
-	read, readACL := false, false
-	for _, g := range acl.Grants {
-		if g.ID != p.BucketOwner && g.Group != rule.AllUsers && g.Group != rule.AuthenticatedUsers {
-			continue
-		}
-		read = read || g.Permission == "READ" || g.Permission == "FULL_CONTROL"
-		readACL = readACL || g.Permission == "READ_ACP" || g.Permission == "FULL_CONTROL"
+	owner := rule.Grantee{ID: p.BucketOwner}
+	return acl.Gives("READ", owner, false) != rule.Nothing && acl.Gives("READ_ACP", owner, false) != rule.Nothing
+}
+
+// aclOf gives the list that an object's ACL is.
+func aclOf(r *s3.ACLRegister, p rule.Principals) (rule.ACL, error) {
+	if len(r.Document) > 0 {
+		return rule.StoredACL(r.Document)
 	}
-	return read && readACL
+	return rule.CannedACL(r.Canned, p)
 }
 
 // unlock opens the key of an object that KMS keeps, as the role.

@@ -181,6 +181,9 @@ func (w *Worker) Step(ctx context.Context) (again time.Time, err error) {
 		}
 	}
 	if linkErr != nil {
+		if len(kicked) > 0 {
+			w.kicks-- // what was passed over now is to be tried when the line is back
+		}
 		if ctx.Err() != nil {
 			return time.Time{}, ctx.Err()
 		}
