@@ -31,6 +31,7 @@ type cluster struct {
 	keys    *Keyring
 	// configured is the home that the regions' configuration names.
 	configured string
+	lose       func() bool // whether the next answer is lost; nil means never
 }
 
 type node struct {
@@ -213,6 +214,12 @@ func (c *cluster) partition(name string, off bool) {
 	}
 }
 
+func (c *cluster) loses() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lose != nil && c.lose()
+}
+
 type memDialer struct {
 	c    *cluster
 	from string
@@ -251,7 +258,7 @@ func (m *memTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	case <-req.Context().Done():
 		return nil, req.Context().Err()
 	}
-	if _, ok := line(); !ok {
+	if _, ok := line(); !ok || c.loses() {
 		return nil, errCut // the answer is lost
 	}
 	return w.Result(), nil

@@ -1,6 +1,7 @@
 package realm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,18 +57,22 @@ func (r *Realm) pull(ctx context.Context, wait time.Duration) (more bool, err er
 	if a.Reset {
 		err = r.copyTables(ctx, hd.pos)
 	} else {
-		err = r.applyEntries(ctx, a.Entries)
+		err = r.applyEntries(ctx, a)
 	}
 	return len(a.Entries) > 0 || a.Reset, err
 }
 
-func (r *Realm) applyEntries(ctx context.Context, entries []entry) error {
+func (r *Realm) applyEntries(ctx context.Context, a *feedAnswer) error {
+	entries := a.Entries
 	if len(entries) == 0 {
 		return nil
 	}
 	r.table.commit.Lock()
 	defer r.table.commit.Unlock()
 	hd := r.table.headNow()
+	if err := r.mayFollow(a.Epoch); err != nil || a.Epoch != hd.pos.Epoch || a.History != hd.history {
+		return cmp.Or(err, fmt.Errorf("%w: the tables have moved on to %s since home was asked", ErrStale, hd.pos))
+	}
 	// Two answers may have been under way: only what follows on is applied.
 	for len(entries) > 0 && entries[0].Seq <= hd.pos.Seq {
 		entries = entries[1:]
@@ -85,6 +90,19 @@ func (r *Realm) applyEntries(ctx context.Context, entries []entry) error {
 		if err := r.table.apply(ctx, run, hd, false); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// mayFollow tells whether this region follows a home of that epoch: it may have
+// become home itself, or heard of a later one, since it asked. The caller holds
+// the table's commit.
+func (r *Realm) mayFollow(epoch uint64) error {
+	if r.IsHome() {
+		return fmt.Errorf("%w: this region is home itself", ErrStale)
+	}
+	if now := r.seat.Load().epoch; epoch < now {
+		return fmt.Errorf("%w: an answer of epoch %s, the realm is in %s", ErrStale, epochName(epoch), epochName(now))
 	}
 	return nil
 }
@@ -131,6 +149,9 @@ func (r *Realm) applyPage(ctx context.Context, q tableQuestion, a, start *tableA
 	t := r.table
 	t.commit.Lock()
 	defer t.commit.Unlock()
+	if err := r.mayFollow(start.Epoch); err != nil {
+		return err
+	}
 	there := make(map[string]bool, len(a.Rows))
 	for _, row := range a.Rows {
 		if row.Row == nil {

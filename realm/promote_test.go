@@ -442,3 +442,54 @@ func TestAdminIsTheRegionsOwn(t *testing.T) {
 		t.Errorf("promote %+v", a)
 	}
 }
+
+// TestAnAnswerOfTheOldHomeComesLate: what the old home said is not applied to
+// the tables of the new one, however well it would fit.
+func TestAnAnswerOfTheOldHomeComesLate(t *testing.T) {
+	c := newCluster(t, Options{})
+	eu, west := c.regions["eu-west-1"], c.regions["us-west-2"]
+	c.follow()
+	late := &feedAnswer{Account: account, History: eu.realm.table.headNow().history, Epoch: 1, Entries: []entry{{Seq: 1, Kind: kindService, Key: "t/late", Row: []byte("1")}}}
+	if _, err := west.promote(false); err != nil {
+		t.Fatal(err)
+	}
+	c.settle()
+	if at := eu.realm.Position(); at.Seq != 0 || at.Epoch != west.realm.epoch() {
+		t.Fatalf("eu-west-1 is at %s", at)
+	}
+	for _, n := range []*node{eu, west} {
+		if err := n.realm.applyEntries(context.Background(), late); !errors.Is(err, ErrStale) || n.row("t/late") != "" {
+			t.Errorf("%s: %v, row %q", n.name, err, n.row("t/late"))
+		}
+		if err := n.realm.applyPage(context.Background(), tableQuestion{}, &tableAnswer{Epoch: 1}, &tableAnswer{Epoch: 1}); !errors.Is(err, ErrStale) {
+			t.Errorf("%s: a page: %v", n.name, err)
+		}
+	}
+	c.agree("us-west-2")
+}
+
+// TestHomeYieldsOnlyToWhoHasEverything: what a region lacks would be lost.
+func TestHomeYieldsOnlyToWhoHasEverything(t *testing.T) {
+	c := newCluster(t, Options{})
+	home, west := c.regions["us-east-1"], c.regions["us-west-2"]
+	c.follow()
+	q := west.realm.homeMessage()
+	q.Yield = nextEpoch(west.realm.epoch(), west.name)
+	if err := home.put("t/x", "1"); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := home.realm.answerHome(context.Background(), west.name, *q); err != nil || a.Yielded || !home.realm.IsHome() {
+		t.Errorf("home yields to a region that lacks something: %+v, %v", a, err)
+	}
+	c.follow()
+	now := west.realm.homeMessage()
+	now.Yield = q.Yield
+	for range 2 { // the answer may be lost, and asked for again
+		if a, err := home.realm.answerHome(context.Background(), west.name, *now); err != nil || !a.Yielded || home.realm.IsHome() {
+			t.Errorf("home does not yield: %+v, %v", a, err)
+		}
+	}
+	if err := home.put("t/y", "1"); err == nil {
+		t.Error("home decides after it has yielded")
+	}
+}

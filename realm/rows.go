@@ -9,6 +9,7 @@ import (
 	"iter"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -261,13 +262,19 @@ func (r *Realm) commitRows(ctx context.Context, tx *RowTx) (conflict bool, err e
 		if r.lookForHome(ctx) {
 			continue
 		}
-		if try >= commitTries {
+		if try >= commitTries || notSent(err) {
 			return false, ErrUnavailable.Because(err)
 		}
 		if perr := pause(ctx, r.opt.AskTimeout>>(commitTries-try)); perr != nil {
 			return false, perr
 		}
 	}
+}
+
+// notSent tells whether a question certainly did not arrive: nobody listened.
+func notSent(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, ErrNoPeer) || errors.As(err, &op) && op.Op == "dial"
 }
 
 // commitTries is how often a request is put again whose answer did not come.
