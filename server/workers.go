@@ -30,9 +30,7 @@ func (r *Region) openWorkers(context.Context, Parts) error {
 		r.runner.Go("realm-file", &realmFile{r: r}, nil, work.Pace{Idle: 2 * time.Second})
 	}
 	r.identityWork()
-	for _, rows := range []string{"iam/", "account/"} {
-		r.realm.WatchRows(rows, r.replication.rowChanged)
-	}
+	r.realm.WatchRows("", r.replication.rowChanged)
 	r.replication.start()
 	r.runner.Go("replicate-resolve", &replication.Resolver{Store: r.store, Directory: directory{r.realm}, Clock: r.clock, Log: r.log},
 		r.store.Wake("", store.LaneSmall, 0), work.Pace{BackoffMax: 5 * time.Second})
@@ -89,8 +87,8 @@ func (s *shipping) keysChanged() {
 // usedRows are those of IAM that say when a key was last used. They bind nobody.
 const usedRows = "iam/used/"
 
-// rowChanged hears of each change of users, roles, policies and accounts. Every
-// region hears of it by itself.
+// rowChanged hears of each change of users, roles, policies, accounts and what
+// binds them. Every region hears of it by itself.
 func (s *shipping) rowChanged(key string) {
 	if strings.HasPrefix(key, usedRows) {
 		return
