@@ -74,6 +74,7 @@ type Directory struct {
 	policies   *cache[*policy.Document] // managed ones by ARN
 	documents  *cache[*policy.Document] // by kind and text
 	aws        map[string]*managed      // AWS's policies by ARN; never changed
+	nothing    *access.Policies         // of who has no policies: root users, services, the anonymous
 }
 
 // NewDirectory makes a directory. The rows are watched from here on.
@@ -85,6 +86,7 @@ func NewDirectory(o Options) *Directory {
 		policies:   newCache[*policy.Document](documentsMax),
 		documents:  newCache[*policy.Document](documentsMax),
 		aws:        awsPolicies(),
+		nothing:    new(access.Policies),
 	}
 	o.Rows.WatchRows(rowsPrefix, func(key string) {
 		if !strings.HasPrefix(key, usedPrefix) {
@@ -106,17 +108,10 @@ func (p *principal) is(c *access.Caller) bool {
 	return p.account == c.Account && (p.kind == userKind && c.Kind == access.User || p.kind == roleKind && c.Kind == access.Role)
 }
 
-// nothing binds who has no policies of its own: root users, services and the
-// anonymous. Without service control policies root users may do everything in
-// their account, which is the evaluator's to know.
-func (d *Directory) nothing(control [][]*policy.Document) *access.Policies {
-	return &access.Policies{ServiceControl: control}
-}
-
 // Policies implements access.Directory.
 func (d *Directory) Policies(ctx context.Context, c *access.Caller) (*access.Policies, error) {
 	if c.Kind == access.Anonymous || c.Kind == access.Service {
-		return d.nothing(nil), nil
+		return d.nothing, nil
 	}
 	control, err := d.serviceControl(ctx, c.Account)
 	if err != nil {
@@ -128,7 +123,10 @@ func (d *Directory) Policies(ctx context.Context, c *access.Caller) (*access.Pol
 				return nil, gone(err)
 			}
 		}
-		return d.nothing(control), nil
+		if control == nil {
+			return d.nothing, nil
+		}
+		return &access.Policies{ServiceControl: control}, nil
 	}
 	if c.Kind != access.User && c.Kind != access.Role {
 		return nil, access.ErrGone

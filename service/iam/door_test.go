@@ -15,6 +15,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/farhold/farhold/access"
+	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/service"
 	"github.com/farhold/farhold/wire/sigv4"
 )
@@ -384,4 +385,31 @@ func TestRoles(t *testing.T) {
 	refused(t, err, "DeleteConflict", "Cannot delete entity, must delete policies first.")
 	ok(w.root.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: s("R"), PolicyName: s("p")}))(t)
 	ok(w.root.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: s("R")}))(t)
+}
+
+// TestSessionToken: credentials of GetSessionToken can't call IAM, those of a
+// role can.
+func TestSessionToken(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, o := range w.s.Operations() {
+		if o.Name != "ListUsers" {
+			continue
+		}
+		for _, x := range []struct {
+			kind access.Kind
+			s    *access.Session
+			want bool
+		}{
+			{access.User, nil, true},
+			{access.User, &access.Session{}, false},
+			{access.User, &access.Session{MFA: true}, true},
+			{access.Root, &access.Session{}, false},
+			{access.Role, &access.Session{}, true},
+		} {
+			_, err := o.Targets(t.Context(), &service.Call{Caller: &access.Caller{Kind: x.kind, Account: account, Session: x.s}}, o.New())
+			if (err == nil) != x.want || err != nil && awserr.From(err).Code != "InvalidClientTokenId" {
+				t.Errorf("%+v: %v", x, err)
+			}
+		}
+	}
 }

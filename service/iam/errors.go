@@ -38,6 +38,8 @@ var (
 	errMustKeys      = ErrDeleteConflict.Text("Cannot delete entity, must delete access keys first.")
 	errServiceLinked = ErrInvalidInput.Text("The path /aws-service-role/ is reserved for service-linked roles.")
 
+	errSessionToken = awserr.New("InvalidClientTokenId", 403, "The security token included in the request is invalid.")
+
 	// errTooLong is ours: AWS does not say how long white space may make an
 	// entity.
 	errTooLong = ErrLimit.Text("The policies and tags of the entity are too long to be kept, white space included.")

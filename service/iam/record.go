@@ -190,20 +190,19 @@ func (v version) id() string { return fmt.Sprintf("v%d", v.number) }
 
 // managed is the row of a managed policy.
 type managed struct {
-	account      string // "aws" for AWS's
-	name, path   string
-	id           string // ANPA…
-	description  string
-	created      time.Time
-	updated      time.Time
-	standard     uint64    // number of the default version
-	last         uint64    // greatest number that was ever given
-	versions     []version // in the order of their numbers
-	attachments  uint64    // users, groups and roles that it is attached to
-	boundaries   uint64    // users and roles whose boundary it is
-	tags         []tag
-	unattachable bool
-	unknown      []byte
+	account     string // "aws" for AWS's
+	name, path  string
+	id          string // ANPA…
+	description string
+	created     time.Time
+	updated     time.Time
+	standard    uint64    // number of the default version
+	last        uint64    // greatest number that was ever given
+	versions    []version // in the order of their numbers
+	attachments uint64    // users, groups and roles that it is attached to
+	boundaries  uint64    // users and roles whose boundary it is
+	tags        []tag
+	unknown     []byte
 }
 
 func (p *managed) arn() string { return "arn:aws:iam::" + p.account + ":policy" + p.path + p.name }
@@ -472,9 +471,17 @@ func appendTags(b []byte, num protowire.Number, tags []tag) []byte {
 	return b
 }
 
-// appendTime appends milliseconds of Unix time.
+// appendTime appends milliseconds of Unix time, unless the time is zero.
 func appendTime(b []byte, num protowire.Number, t time.Time) []byte {
+	if t.IsZero() {
+		return b
+	}
 	return s3.AppendUint(b, num, uint64(t.UnixMilli()))
 }
 
-func fromMillis(x uint64) time.Time { return time.UnixMilli(int64(x)).UTC() }
+func fromMillis(x uint64) time.Time {
+	if x == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(x)).UTC()
+}

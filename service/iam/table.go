@@ -1,9 +1,11 @@
 package iam
 
 import (
+	"context"
 	"slices"
 	"strings"
 
+	"github.com/farhold/farhold/access"
 	"github.com/farhold/farhold/service"
 	"github.com/farhold/farhold/wire/shapes/iam"
 )
@@ -21,8 +23,9 @@ func (s *Service) Service() service.Service {
 func (s *Service) Operations() []service.Operation {
 	table := slices.Concat(s.users(), s.accessKeys(), s.groups(), s.roles(), s.policies(), s.grants(), s.account(), s.simulator(), s.empty())
 	served := map[string]bool{}
-	for _, o := range table {
-		served[o.Name] = true
+	for i := range table {
+		served[table[i].Name] = true
+		table[i].Targets = proven(table[i].Targets)
 	}
 	for _, name := range iamshapes.Operations() {
 		if !served[name] {
@@ -31,6 +34,19 @@ func (s *Service) Operations() []service.Operation {
 	}
 	return table
 }
+
+// proven keeps out credentials of GetSessionToken: AWS lets those call IAM with
+// a second factor alone, which nobody has here.
+func proven(of targetsOf) targetsOf {
+	return func(ctx context.Context, c *service.Call, in any) ([]service.Target, error) {
+		if s := c.Caller.Session; s != nil && c.Caller.Kind != access.Role && !s.MFA {
+			return nil, errSessionToken
+		}
+		return of(ctx, c, in)
+	}
+}
+
+type targetsOf = func(ctx context.Context, c *service.Call, in any) ([]service.Target, error)
 
 // why says why an operation is not served.
 func why(name string) string {
