@@ -470,7 +470,7 @@ func TestAnAnswerOfTheOldHomeComesLate(t *testing.T) {
 
 // TestHomeYieldsOnlyToWhoHasEverything: what a region lacks would be lost.
 func TestHomeYieldsOnlyToWhoHasEverything(t *testing.T) {
-	c := newCluster(t, Options{})
+	c := newCluster(t, Options{AskTimeout: 50 * time.Millisecond})
 	home, west := c.regions["us-east-1"], c.regions["us-west-2"]
 	c.follow()
 	q := west.realm.homeMessage()
