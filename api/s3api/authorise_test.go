@@ -1,7 +1,10 @@
 package s3api
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +152,9 @@ func TestPublicACLs(t *testing.T) {
 
 	w.do("PUT", "/acls?acl", nil, "x-amz-acl", "public-read-write").want(t, 200, "")
 	w.as(nobody, "PUT", "/acls/new", []byte("x")).want(t, 200, "")
+	if a := w.do("GET", "/acls?prefix=new", nil); !strings.Contains(a.body, "<Owner><ID>"+canonicalID(testAccount)) {
+		t.Errorf("what nobody wrote is not the owner's:\n%s", a.body)
+	}
 	w.as(nobody, "DELETE", "/acls/new", nil).want(t, 204, "")
 	w.as(nobody, "PUT", "/acls?acl", nil, "x-amz-acl", "private").want(t, 403, "AccessDenied")
 
@@ -295,6 +301,7 @@ func TestObjectsOfAnotherAccount(t *testing.T) {
 		}
 		// The bucket's policy gives nothing of what is not its owner's, …
 		w.policy(bucket, write, allowAlice+anyObject)
+		w.may(aliceARN, everything)
 		w.as(alice, "GET", "/"+bucket+"/plain", nil).want(t, 403, "AccessDenied")
 		// … and denies all the same.
 		w.policy(bucket, write, denyAll+`"Action":"s3:GetObject","Resource":"$B/*"}`)
@@ -496,9 +503,48 @@ func TestAbsence(t *testing.T) {
 		}
 	}
 	w.as(alice, "GET", "/absent/public/there", nil).want(t, 403, "AccessDenied")
+	// A label in the query of a read is no parameter of a listing.
+	w.may(aliceARN, get, `{"Effect":"Allow","Action":"s3:ListBucket","Resource":"*","Condition":{"StringEquals":{"s3:delimiter":"/"}}}`)
+	w.as(alice, "GET", "/absent/none?delimiter=/", nil).want(t, 403, "AccessDenied")
 	w.may(aliceARN, get, `{"Effect":"Allow","Action":"s3:PutObject","Resource":"*"}`)
 	w.as(alice, "PUT", "/absent/copy", nil, "x-amz-copy-source", "absent/none").want(t, 403, "AccessDenied")
 	w.do("PUT", "/absent/copy", nil, "x-amz-copy-source", "absent/none").want(t, 404, "NoSuchKey")
+}
+
+// Credentials that stand for nobody in particular prove nothing.
+func TestCallersWithoutAName(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("named")
+	w.do("DELETE", "/named?publicAccessBlock", nil).want(t, 204, "")
+	w.policy("named", allowAll+anyObject)
+	for id, c := range map[string]any{
+		"AKIANIL": (*access.Caller)(nil), "AKIAZERO": &access.Caller{}, "AKIAKIND": &access.Caller{Account: testAccount}, "AKIAUSER": &access.Caller{Kind: access.User, ARN: aliceARN}, "AKIATEXT": "root",
+	} {
+		w.keys[id] = credential{"secret", c}
+		if a := w.as(who{id, "secret"}, "GET", "/named", nil); a.status != 403 || a.code() != "AccessDenied" {
+			t.Errorf("%s: %d %s", id, a.status, a.code())
+		}
+	}
+}
+
+// A tag that can't be read is no reason to allow.
+func TestTagsThatCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("tags")
+	w.put("tags", "key", "bytes")
+	w.may(aliceARN, `{"Effect":"Allow","Action":"s3:GetObject","Resource":"*","Condition":{"StringNotEquals":{"s3:ExistingObjectTag/secret":"yes"}}}`)
+	w.as(alice, "GET", "/tags/key", nil).want(t, 200, "")
+	ctx, cancel := context.WithCancel(t.Context())
+	rq := w.door.begin(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/tags/key", nil))
+	rq.Target, rq.Caller, rq.Op = Target{Bucket: "tags", Key: "key", HasKey: true}, userOf(testAccount, "alice"), "GetObjectTagging"
+	rq.Place.Region, rq.Place.Owner = w.region, testAccount
+	if _, err := rq.LoadBucket(); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := rq.may("s3:GetObject"); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestCopySourceIsARead(t *testing.T) {
