@@ -346,7 +346,7 @@ func readTask(key string, raw []byte) (Task, error) {
 
 // checkTasks looks whether tasks are there for exactly what is unsettled.
 func (k *keyspace) checkTasks() {
-	type goal struct{ version, region, bucket string }
+	type goal struct{ version, bucket string }
 	waits, refused := map[goal]int{}, map[goal]int{}
 	for _, table := range []byte{tableOutbox, tableParked} {
 		for key, raw := range k.rows[table] {
@@ -357,7 +357,7 @@ func (k *keyspace) checkTasks() {
 			}
 			v := string(versionKey(t.UID, t.Key, t.ID))
 			k.tasks[v] = append(k.tasks[v], t)
-			waits[goal{v, t.Region, t.Target}]++
+			waits[goal{v, t.Target}]++
 			r := k.versions[v]
 			if r == nil {
 				// A purge finds the rows whose keys it can tell. A worker finds
@@ -367,27 +367,28 @@ func (k *keyspace) checkTasks() {
 				}
 				continue
 			}
-			i := slices.IndexFunc(r.Targets, func(g s3.Target) bool { return g.Bucket == t.Target && g.Region == t.Region })
+			// One that was written when nobody knew the destination waits to be moved.
+			i := slices.IndexFunc(r.Targets, func(g s3.Target) bool { return g.Bucket == t.Target && (g.Region == t.Region || t.Region == "") })
 			if i < 0 {
 				k.bad("a task to %s for %s version %s, which does not go there", t.Target, t.Key, t.ID)
 			} else if g := r.Targets[i]; g.Status == s3.Completed || g.Status == s3.Failed && g.Failed == 0 {
 				k.bad("a task to %s for %s version %s, which is %s there", t.Target, t.Key, t.ID, g.Status)
 			}
 			if t.Failed {
-				refused[goal{v, t.Region, t.Target}]++
+				refused[goal{v, t.Target}]++
 			}
 		}
 	}
 	for key, r := range k.versions {
 		for _, g := range r.Targets {
-			n := waits[goal{key, g.Region, g.Bucket}]
+			n := waits[goal{key, g.Bucket}]
 			if g.Status == s3.Pending && n == 0 {
 				k.bad("%s version %s is PENDING to %s and has no task", r.Key, r.ID, g.Bucket)
 			}
 			if g.Open != n {
 				k.bad("%s version %s counts %d tasks to %s and has %d", r.Key, r.ID, g.Open, g.Bucket, n)
 			}
-			if n := refused[goal{key, g.Region, g.Bucket}]; g.Failed != n || (n > 0) != (g.Status == s3.Failed && g.Open > 0) {
+			if n := refused[goal{key, g.Bucket}]; g.Failed != n || (n > 0) != (g.Status == s3.Failed && g.Open > 0) {
 				k.bad("%s version %s is %s at %s and counts %d tasks that were refused, it has %d", r.Key, r.ID, g.Status, g.Bucket, g.Failed, n)
 			}
 		}

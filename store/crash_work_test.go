@@ -45,6 +45,7 @@ type bucketMode struct {
 	uid        s3.UID
 	versioning string
 	replicates bool
+	lost       bool // to a destination that nobody knows
 }
 
 const crashReplication = `<ReplicationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Role>arn:aws:iam::111122223333:role/r</Role>` +
@@ -134,7 +135,9 @@ func told(bucket, key string, id stamp.Stamp) func(state) {
 }
 
 func (a *actor) goals(bucket string) (targets, tasks string) {
-	if m := a.buckets[bucket]; m.replicates && m.versioning == versioningEnabled {
+	if m := a.buckets[bucket]; m.lost {
+		return "lost:PENDING", "lost:version:0"
+	} else if m.replicates && m.versioning == versioningEnabled {
 		return "archive:PENDING copy:PENDING", "archive:version:0 copy:version:0"
 	}
 	return "", ""
@@ -661,6 +664,29 @@ func (a *actor) settle(bucket string, list ...outcome) {
 	})
 }
 
+// resolve gives the tasks of the newest version of a key, whose destination
+// nobody knew, a place.
+func (a *actor) resolve(bucket, key string) {
+	a.do("resolve "+bucket+"/"+key, func(state) {}, func(ctx context.Context) (func(state), error) {
+		for _, lane := range []Lane{LaneSmall, LaneLarge} {
+			for shard := range uint8(Shards) {
+				tasks, err := a.store().Tasks(ctx, "", lane, shard, 0, 100)
+				if err != nil {
+					return nil, err
+				}
+				for i := range tasks {
+					if t := &tasks[i]; t.UID == a.buckets[bucket].uid && t.Key == key {
+						if done, err := a.store().Resolve(ctx, t, Place{Region: "eu-west-1", UID: "00000000000000aa"}); err != nil || !done {
+							return nil, fmt.Errorf("resolved: %v, %w", done, err)
+						}
+					}
+				}
+			}
+		}
+		return nil, nil
+	}, nil)
+}
+
 // sweep runs the collector to its end.
 func (a *actor) sweep() {
 	a.do("sweep", func(state) {}, func(ctx context.Context) (func(state), error) {
@@ -698,6 +724,7 @@ var crashScripts = []struct {
 	{"tagging", 1, scriptTagging},
 	{"receive", 2, scriptReceive},
 	{"settle", 1, scriptSettle},
+	{"resolve", 1, scriptResolve},
 	{"together", 5, scriptTogether},
 }
 
@@ -896,6 +923,33 @@ func scriptSettle(c *crasher) {
 	a.settle(b, outcome{"k6", "copy", KindVersion, ResultRefused}, outcome{"k6", "archive", KindVersion, ResultRefused})
 	a.settle(b, outcome{"k6", "copy", KindVersion, ResultFail})
 	a.purge(b, "k6", 0) // with a task that was refused
+	a.sweepAlone()
+}
+
+func scriptResolve(c *crasher) {
+	a := c.newActor("a-")
+	b := a.begin("b", "Enabled", false)
+	err := a.store().ChangeDocument(context.Background(), b, "replication", "", func(*Bucket, []byte) ([]byte, error) {
+		return []byte(strings.ReplaceAll(strings.ReplaceAll(crashReplication, "copy", "lost"), "archive", "lost")), nil
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	a.buckets[b].lost = true
+	c.on.Store(true)
+	a.put(b, "k1", crashInline)
+	a.put(b, "k2", crashPack)
+	a.tag(b, "k1", s3.Tag{Key: "a", Value: "1"})
+	a.settle(b, outcome{"k2", "lost", KindVersion, ResultRetry}) // home is away
+	a.resolve(b, "k1")
+	a.tag(b, "k1", s3.Tag{Key: "a", Value: "2"})
+	a.settle(b, outcome{"k1", "lost", KindVersion, ResultRefused}, outcome{"k2", "lost", KindVersion, ResultFail})
+	a.settle(b, outcome{"k1", "lost", KindVersion, ResultDone})
+	a.settle(b, outcome{"k1", "lost", KindSide, ResultDone})
+	a.settle(b, outcome{"k1", "lost", KindSide, ResultDone})
+	a.put(b, "k3", crashInline)
+	a.resolve(b, "k3")
+	a.purge(b, "k3", 0)
 	a.sweepAlone()
 }
 
