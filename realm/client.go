@@ -74,9 +74,10 @@ func Ask[A any](ctx context.Context, d Dialer, region, path string, q any, timeo
 // askHome puts a question about a name to home elsewhere. Where home can't be
 // asked, the other regions are asked whether it has moved.
 func (r *Realm) askHome(ctx context.Context, path string, q nameQuestion) (*nameAnswer, error) {
+	was := r.Home()
 	a, err := r.askHomeOnce(ctx, path, q)
 	var far *unreachableError
-	if errors.As(err, &far) && r.lookForHome(ctx) && !r.IsHome() {
+	if errors.As(err, &far) && r.lookForHome(ctx, was) && !r.IsHome() {
 		return r.askHomeOnce(ctx, path, q)
 	}
 	return a, err

@@ -24,9 +24,10 @@ func (r *Realm) FollowStep(ctx context.Context) (again time.Time, err error) {
 	if err := r.discard(ctx); err != nil {
 		return time.Time{}, err
 	}
+	was := r.Home()
 	more, err := r.pull(ctx, max(r.opt.PollWait, 0))
 	r.hear(err)
-	if err != nil && r.lookForHome(ctx) {
+	if err != nil && r.lookForHome(ctx, was) {
 		return time.Unix(1, 0), nil
 	}
 	if err != nil || r.opt.PollWait < 0 && !more {

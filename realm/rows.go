@@ -234,6 +234,7 @@ func (r *Realm) commitRows(ctx context.Context, tx *RowTx) (conflict bool, err e
 	q := tx.question(newRequest())
 	for try := 0; ; try++ {
 		var a *rowsAnswer
+		was := r.Home()
 		if h := r.homeHere(); h != nil {
 			if a, err = h.commitRows(ctx, q); err == nil {
 				return a.Conflict, nil
@@ -259,7 +260,7 @@ func (r *Realm) commitRows(ctx context.Context, tx *RowTx) (conflict bool, err e
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}
-		if r.lookForHome(ctx) {
+		if r.lookForHome(ctx, was) {
 			continue
 		}
 		if try >= commitTries || notSent(err) {

@@ -224,16 +224,19 @@ func (r *Realm) exchangeAll(ctx context.Context, regions []string, timeout time.
 // the others where it is.
 const lookEvery = time.Second
 
-// lookForHome asks the other regions where home is, at most once a second. It
-// tells whether home is another region than before.
-func (r *Realm) lookForHome(ctx context.Context) bool {
+// lookForHome asks the other regions where home is, at most once a second, when
+// a question to the region that was thought to be home has failed. It tells
+// whether another one is, also if that was learned meanwhile.
+func (r *Realm) lookForHome(ctx context.Context, was string) bool {
+	if r.Home() != was {
+		return true
+	}
 	r.mu.Lock()
 	due := time.Since(r.looked) >= lookEvery
 	if due {
 		r.looked = time.Now()
 	}
 	r.mu.Unlock()
-	was := r.Home()
 	if due {
 		if _, err := r.exchangeAll(ctx, r.Regions(), min(r.opt.AskTimeout, time.Second)); err != nil {
 			r.opt.Log.Warn("asking where home is", "error", err)
