@@ -7,7 +7,10 @@ import (
 
 	"github.com/farhold/farhold/access"
 	"github.com/farhold/farhold/awserr"
+	"github.com/farhold/farhold/objectkey"
 	"github.com/farhold/farhold/policy"
+	"github.com/farhold/farhold/s3"
+	"github.com/farhold/farhold/seal"
 	"github.com/farhold/farhold/work/replication"
 )
 
@@ -39,6 +42,28 @@ func (l *law) allow(actions ...string) {
 		delete(l.denied, a)
 		delete(l.never, a)
 	}
+}
+
+// locks is a KMS that answers with an error, or gives the keeper.
+type locks struct {
+	seal.Keeper
+	err error
+}
+
+// Seal implements replication.Keys.
+func (l *locks) Seal(_ context.Context, w *objectkey.Want) (seal.Keeper, s3.SSE, error) {
+	return l.Keeper, w.SSE, l.err
+}
+
+// Open implements replication.Keys.
+func (l *locks) Open(*objectkey.Want) seal.Keeper { return l }
+
+// Unwrap implements seal.Keeper.
+func (l *locks) Unwrap(ctx context.Context, wrapped []byte, about map[string]string) ([]byte, error) {
+	if l.err != nil {
+		return nil, l.err
+	}
+	return l.Keeper.Unwrap(ctx, wrapped, about)
 }
 
 // AssumeForService implements replication.Roles.

@@ -2,16 +2,22 @@ package replication_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/objectkey"
 	"github.com/farhold/farhold/rule"
 	"github.com/farhold/farhold/s3"
+	"github.com/farhold/farhold/seal"
+	"github.com/farhold/farhold/stamp"
 	"github.com/farhold/farhold/store"
 	kmsshapes "github.com/farhold/farhold/wire/shapes/kms"
+	"github.com/farhold/farhold/work/replication"
 )
 
 // recipe is the policy of the role in the seeds' recipe.
@@ -551,6 +557,141 @@ func TestTroubleIsNotRefusal(t *testing.T) {
 	p.now = p.now.Add(time.Minute)
 	p.step()
 	p.wantStatus("k", s3.Completed, "")
+}
+
+// TestWhatKMSSays tries what KMS may answer at either end.
+func TestWhatKMSSays(t *testing.T) {
+	for _, c := range []struct {
+		err      error
+		src, dst string // reasons; empty: PENDING
+	}{
+		{awserr.ErrSlowDown, "", ""},
+		{awserr.New("ThrottlingException", 400, ""), "", ""},
+		{awserr.New("KMSInternalException", 500, ""), "", ""},
+		{awserr.ErrInternal, "", ""},
+		{errors.New("the disk is gone"), "", ""},
+		{awserr.ErrAccessDenied, "SrcGetObjectNotPermitted", "DstPutObjectNotPermitted"},
+		{awserr.New("KMS.NotFoundException", 400, ""), "SrcKmsKeyInvalidState", "DstKmsKeyNotFound"},
+		{awserr.New("KMS.DisabledException", 400, ""), "SrcKmsKeyInvalidState", "DstKmsKeyInvalidState"},
+		{awserr.New("KMS.KMSInvalidStateException", 400, ""), "SrcKmsKeyInvalidState", "DstKmsKeyInvalidState"},
+		{objectkey.ErrNoKMS, "SrcKmsKeyInvalidState", "DstKmsKeyInvalidState"},
+	} {
+		for end, reason := range map[string]string{"source": c.src, "destination": c.dst} {
+			p := newPair(t, false)
+			p.document(p.src, "source", "replication", strings.Replace(configuration, "</Bucket>", "</Bucket>"+kmsRule("key"), 1))
+			keeper, err := seal.NewRegionKeeper([]byte("0123456789abcdef0123456789abcdef"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			src, dst := &locks{Keeper: keeper}, &locks{Keeper: keeper}
+			p.from.Keys, p.to.Keys = src, dst
+			if end == "source" {
+				src.err = c.err
+			} else {
+				dst.err = c.err
+			}
+			if _, err := p.src.Put(t.Context(), &store.PutInput{Bucket: "source", Key: "k", Size: 1, SSE: s3.SSE{Algorithm: "aws:kms", KeyID: "key"}}, strings.NewReader("x")); err != nil {
+				t.Fatal(err)
+			}
+			p.step()
+			status := s3.Failed
+			if reason == "" {
+				status = s3.Pending
+			}
+			p.wantStatus("k", status, reason)
+			p.wantAbsent("k")
+			src.err, dst.err = nil, nil
+			p.now = p.now.Add(time.Minute)
+			p.step()
+			p.wantStatus("k", s3.Completed, "")
+			if t.Failed() {
+				t.Fatalf("%v at the %s", c.err, end)
+			}
+		}
+	}
+}
+
+// TestADestinationThatNobodyKnows waits until somebody does.
+func TestADestinationThatNobodyKnows(t *testing.T) {
+	p := newPair(t, false)
+	away := errors.New("home is away")
+	dir := &sometimes{p.dir, away}
+	r := &replication.Resolver{Store: p.src, Directory: dir, Clock: stamp.NewClock("us-east-1", func() time.Time { return p.now }, nil)}
+	step := func() {
+		t.Helper()
+		p.now = p.now.Add(time.Minute)
+		if _, err := r.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p.step()
+	}
+	copy := p.dir["copy"]
+	delete(p.dir, "copy")
+	p.put("k", []byte("x"))
+	if _, err := p.src.SetTags(t.Context(), "source", "k", "", []s3.Tag{{Key: "a", Value: "1"}}); err != nil {
+		t.Fatal(err)
+	}
+	step()
+	p.wantStatus("k", s3.Pending, "")
+	p.dir["copy"] = copy
+	dir.err = nil
+	step()
+	step()
+	p.wantStatus("k", s3.Completed, "")
+	if v := p.wantThere("k", []byte("x")); len(v.Tags.Tags) != 1 {
+		t.Errorf("tags %v at the destination", v.Tags.Tags)
+	}
+	delete(p.dir, "copy")
+	p.put("k2", []byte("x"))
+	p.wantStatus("k2", s3.Pending, "")
+	step()
+	p.wantStatus("k2", s3.Failed, "DstBucketNotFound")
+	if n, _, err := p.src.Backlog(t.Context(), "", 10); err != nil || n != 0 {
+		t.Errorf("%d tasks are left, %v", n, err)
+	}
+}
+
+// sometimes is a directory that can't be asked.
+type sometimes struct {
+	places
+	err error
+}
+
+// Locate implements store.Directory.
+func (s *sometimes) Locate(ctx context.Context, name string) (store.Place, bool, error) {
+	if s.err != nil {
+		return store.Place{}, false, s.err
+	}
+	return s.places.Locate(ctx, name)
+}
+
+// TestManyThatAreRefused do not hold up what is new, nor each other's mending.
+func TestManyThatAreRefused(t *testing.T) {
+	p := newPair(t, false)
+	p.dstLaw.deny("s3:ReplicateObject", "arn:aws:s3:::copy/secret")
+	for i := range 3000 {
+		p.put(fmt.Sprint("secret", i), []byte("x"))
+	}
+	for range 5 {
+		p.step()
+	}
+	p.wantStatus("secret2999", s3.Failed, "DstPutObjectNotPermitted")
+	p.now = p.now.Add(time.Minute) // all are due
+	p.put("public", []byte("x"))
+	p.step()
+	p.wantStatus("public", s3.Completed, "")
+	for range 5 {
+		p.step()
+	}
+	p.dstLaw.allow("s3:ReplicateObject")
+	p.now = p.now.Add(time.Second) // long before the next try is due
+	p.src.Kick()
+	for range 12 {
+		p.step()
+	}
+	for i := range 3000 {
+		p.wantStatus(fmt.Sprint("secret", i), s3.Completed, "")
+	}
 }
 
 // TestNobodysNameMovesNothing ships nothing without an identity at either end.
