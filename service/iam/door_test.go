@@ -1,7 +1,10 @@
 package iam
 
 import (
+	"bytes"
 	"errors"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -55,8 +58,25 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 func (w *world) client(key, secret string) *iam.Client {
 	return iam.New(iam.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(w.url), Credentials: credentials.NewStaticCredentialsProvider(key, secret, ""),
-		RetryMaxAttempts: 1,
+		RetryMaxAttempts: 1, HTTPClient: &http.Client{Transport: whole{http.DefaultTransport}},
 	})
+}
+
+// whole reads answers to their end before it gives them on. The SDK closes a
+// request's body when the head of the answer is there, which may be before the
+// transport has looked behind the body's end; then the transport closes the
+// connection under an answer of more than one read. With retries nobody notices.
+type whole struct{ http.RoundTripper }
+
+func (w whole) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := w.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	resp.Body = io.NopCloser(bytes.NewReader(b))
+	return resp, err
 }
 
 // user makes a user with an inline policy, and gives a client that is it.
