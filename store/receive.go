@@ -153,6 +153,14 @@ func (s *Store) apply(ctx context.Context, bucket string, uid s3.UID, r *record,
 		if b.Versioning != versioningEnabled {
 			return ErrDstBucketUnversioned
 		}
+		if !in.staged.IsZero() {
+			// The segments are there as long as the staging is not given up.
+			if err := staysStaged(tx, stageKey(b.UID, r.Key, r.ID), in.staged); errors.Is(err, kv.ErrNotFound) {
+				return ErrNotStaged
+			} else if err != nil {
+				return err
+			}
+		}
 		if s.opt.Mutant == "no-dedupe" {
 			// Without identity every delivery is a new version.
 			r.ID = s.opt.Clock.Next(st.after)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -240,7 +241,7 @@ func (s *Store) Stage(ctx context.Context, a *Arrival, seg Segment, body io.Read
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Get(stageKey(b.UID, v.Key, v.ID)); err != nil {
+		if err := staysStaged(tx, stageKey(b.UID, v.Key, v.ID), g.owner); err != nil {
 			return err // it was completed, or given up
 		}
 		k := runKey(b.UID, g.owner, c.part.Number, c.seq)
@@ -318,6 +319,72 @@ func (s *Store) stagedRuns(ctx context.Context, b *Bucket, v *s3.Version) (g *st
 
 // ErrNotStaged is returned by Receive when segments of a staged body are missing.
 var ErrNotStaged = errors.New("store: segments of the body are missing")
+
+// staysStaged tells whether a staging is the one that was read before, or
+// kv.ErrNotFound.
+func staysStaged(tx *kv.Tx, key []byte, owner stamp.Stamp) error {
+	raw, err := tx.Get(key)
+	if err != nil {
+		return err
+	}
+	g, err := parseStage(key, raw)
+	if err == nil && g.owner != owner {
+		err = kv.ErrNotFound
+	}
+	return err
+}
+
+// stagedKept is how long after it began a staging that led to no version is
+// given up: its source purged the version, or may no longer send it. A source
+// that still wants to begins anew.
+const stagedKept = 7 * 24 * time.Hour
+
+// forgetStaged gives up stagings that began long ago.
+func (s *Store) forgetStaged(ctx context.Context) (more bool, err error) {
+	type row struct {
+		key []byte
+		g   *stage
+	}
+	var rows []row
+	old := stamp.TimeOf(s.opt.Clock.Now().Add(-stagedKept))
+	err = s.view(ctx, func(snap kv.Snapshot) error {
+		for p, err := range snap.Scan(kv.Prefix([]byte{tableStage})) {
+			if err != nil {
+				return err
+			}
+			if len(rows) == sweepRowsMax {
+				more = true
+				return nil
+			}
+			k := append([]byte(nil), p.Key...)
+			g, err := parseStage(k, p.Value)
+			if err != nil {
+				return err
+			}
+			if g.owner.Time() < old {
+				rows = append(rows, row{k, g})
+			}
+		}
+		return nil
+	})
+	for _, r := range rows {
+		if err != nil {
+			break
+		}
+		err = kv.Update(ctx, s.opt.KV, func(tx *kv.Tx) error {
+			if err := staysStaged(tx, r.key, r.g.owner); errors.Is(err, kv.ErrNotFound) {
+				return nil // its version came, or it began anew
+			} else if err != nil {
+				return err
+			}
+			tx.Frees()
+			tx.Delete(r.key)
+			s.free(tx, freed{uid: s3.UID(hexOf(r.key[1 : 1+uidSize])), holder: r.g.owner, runs: true})
+			return nil
+		})
+	}
+	return more, err
+}
 
 // takeStaged makes a body of the segments that came before.
 func (s *Store) takeStaged(ctx context.Context, b *Bucket, a *Arrival, r *record, in *intake) error {

@@ -156,11 +156,15 @@ func (s *Store) SweepStep(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
+		gaveUp, err := s.forgetStaged(ctx)
+		if err != nil {
+			return false, err
+		}
 		found, err := s.sweepOrphans(ctx)
 		if err != nil {
 			return false, err
 		}
-		more = forgot || found
+		more = forgot || gaveUp || found
 	}
 	return more, nil
 }

@@ -2,7 +2,11 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"testing"
+	"time"
+
+	"github.com/minio/crc64nvme"
 
 	"github.com/farhold/farhold/kv"
 	"github.com/farhold/farhold/s3"
@@ -61,5 +65,55 @@ func TestDeletedBucketLeavesNothing(t *testing.T) {
 	}
 	for info, err := range r.blobs.List(ctx, "") {
 		t.Errorf("left behind: blob %s %v", info.ID, err)
+	}
+}
+
+// A body that was arriving and never came is given up after a week, and can
+// begin anew.
+func TestStagingsAreGivenUp(t *testing.T) {
+	r := newRegion(t, "us-west-2", nil)
+	ctx := t.Context()
+	r.bucket_("copy", versioningEnabled)
+	clock := stamp.NewClock("us-east-1", r.opt.Clock.Now, nil)
+	body := make([]byte, SegmentSize+1)
+	v := s3.Version{Key: "k", ID: clock.Next(stamp.Stamp{}), Modified: r.now, Size: int64(len(body)), Digest: crc64nvme.Checksum(body), Origin: "us-east-1", Owner: "111122223333"}
+	a := &Arrival{From: "us-east-1", Bucket: "copy", Version: v}
+	stage := func(segs ...Segment) {
+		t.Helper()
+		for _, seg := range segs {
+			if err := r.Stage(ctx, a, seg, bytes.NewReader(body[seg.Offset:seg.Offset+seg.Length])); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	sweep := func(want int) {
+		t.Helper()
+		for range 5 {
+			if _, err := r.SweepStep(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		has, err := r.Staged(ctx, a)
+		if err != nil || len(has) != want {
+			t.Fatalf("%d segments are here, %v; want %d", len(has), err, want)
+		}
+	}
+	segs := Segments(&v)
+	stage(segs[0])
+	r.now = r.now.Add(6 * 24 * time.Hour)
+	sweep(1)
+	r.now = r.now.Add(25 * time.Hour)
+	sweep(0)
+	for info, err := range r.blobs.List(ctx, "") {
+		t.Errorf("left behind: blob %s %v", info.ID, err)
+	}
+	a.Staged = true
+	if _, err := r.Receive(ctx, a, nil); !errors.Is(err, ErrNotStaged) {
+		t.Errorf("received what was given up: %v", err)
+	}
+	stage(segs...)
+	sweep(2)
+	if rc, err := r.Receive(ctx, a, nil); err != nil || rc.Digest != v.Digest {
+		t.Errorf("%+v, %v", rc, err)
 	}
 }
