@@ -71,3 +71,16 @@ func TestRowTreeReadsWithoutMemory(t *testing.T) {
 		t.Errorf("a get makes %v allocations", n)
 	}
 }
+
+func BenchmarkRow(b *testing.B) {
+	tree := newRowTree()
+	keys := make([]string, 100_000)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("iam/123456789012/user/user-%d", i)
+		tree = tree.with(keys[i], []byte("x"))
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		tree.get(keys[i*7919%len(keys)])
+	}
+}
