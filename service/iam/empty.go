@@ -20,6 +20,18 @@ func (s *Service) empty() []service.Operation {
 				}
 				return nil, ErrNoSuchEntity.Text("Login Profile for User %s cannot be found.", name)
 			}),
+		service.Op("DeleteLoginProfile", "iam:DeleteLoginProfile", onEntity(s, userKind, func(in *deleteLoginProfileRequest) *string { return in.UserName }, nil),
+			func(ctx context.Context, c *service.Call, in *deleteLoginProfileRequest) (*struct{}, error) {
+				name, err := s.ofUser(ctx, c, in.UserName)
+				if err != nil {
+					return nil, err
+				}
+				return nil, ErrNoSuchEntity.Text("Login Profile for User %s cannot be found.", name)
+			}),
+		service.Op("GetAccountPasswordPolicy", "iam:GetAccountPasswordPolicy", service.On[getAccountPasswordPolicyRequest]("*"),
+			func(_ context.Context, c *service.Call, _ *getAccountPasswordPolicyRequest) (*struct{}, error) {
+				return nil, ErrNoSuchEntity.Text("The Password Policy with domain name %s cannot be found.", c.Caller.Account)
+			}),
 		service.Op("ListMFADevices", "iam:ListMFADevices", onEntity(s, userKind, func(in *iamshapes.ListMFADevicesRequest) *string { return in.UserName }, nil),
 			func(ctx context.Context, c *service.Call, in *iamshapes.ListMFADevicesRequest) (*iamshapes.ListMFADevicesResponse, error) {
 				_, err := s.ofUser(ctx, c, in.UserName)
@@ -78,6 +90,15 @@ func (s *Service) empty() []service.Operation {
 			}),
 	}
 }
+
+// Requests of operations that have one answer here, an error, as AWS's model
+// has them.
+type (
+	deleteLoginProfileRequest struct {
+		UserName *string `len:"1,64" pattern:"[\\w+=,.@-]+"`
+	}
+	getAccountPasswordPolicyRequest struct{}
+)
 
 // ofUser sees that the user exists whom a request is about.
 func (s *Service) ofUser(ctx context.Context, c *service.Call, name *string) (string, error) {

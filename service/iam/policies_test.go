@@ -471,6 +471,10 @@ func TestEmpty(t *testing.T) {
 	ok(w.root.ListSAMLProviders(ctx, &iam.ListSAMLProvidersInput{}))(t)
 	_, err := w.root.GetLoginProfile(ctx, &iam.GetLoginProfileInput{UserName: s("bob")})
 	refused(t, err, "NoSuchEntity", "Login Profile for User bob cannot be found.")
+	_, err = w.root.DeleteLoginProfile(ctx, &iam.DeleteLoginProfileInput{UserName: s("bob")})
+	refused(t, err, "NoSuchEntity", "Login Profile for User bob cannot be found.")
+	_, err = w.root.GetAccountPasswordPolicy(ctx, &iam.GetAccountPasswordPolicyInput{})
+	refused(t, err, "NoSuchEntity", "The Password Policy with domain name 111122223333 cannot be found.")
 	for _, call := range []func() error{
 		func() error {
 			return second2(w.root.ListMFADevices(ctx, &iam.ListMFADevicesInput{UserName: s("no")}))
