@@ -308,6 +308,15 @@ func TestBucketKey(t *testing.T) {
 	get(read, 1)
 	f.keys.Forget()
 	get(read, 1)
+	// Also what was decided between two tidyings ends in time.
+	f.now = f.now.Add(objectkey.DecisionMax - time.Second)
+	bob.By = user("carol")
+	get(bob, 1)
+	f.now = f.now.Add(2 * time.Second) // tidied here
+	get(bob, 0)
+	f.now = f.now.Add(objectkey.DecisionMax - 2*time.Second)
+	get(bob, 1)
+	get(read, 1)
 	f.now = f.now.Add(-time.Hour) // a clock set back makes no decision last
 	get(read, 1)
 }

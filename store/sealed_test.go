@@ -268,11 +268,27 @@ func TestSealedArrivals(t *testing.T) {
 		whole := bytes.Join(parts, nil)
 		v := here.putAs(keys, w, parts...)
 		for name, change := range map[string]func(*Arrival, []byte) []byte{
-			"a byte changed":   func(_ *Arrival, b []byte) []byte { b[len(b)/2] ^= 1; return b },
-			"cut short":        func(_ *Arrival, b []byte) []byte { return b[:len(b)-1] },
-			"a byte more":      func(_ *Arrival, b []byte) []byte { return append(b, 0) },
-			"another size":     func(a *Arrival, b []byte) []byte { a.Sealed.Runs[0].Size++; return b },
-			"no runs":          func(a *Arrival, b []byte) []byte { a.Sealed.Runs = nil; return b },
+			"a byte changed": func(_ *Arrival, b []byte) []byte { b[len(b)/2] ^= 1; return b },
+			"cut short":      func(_ *Arrival, b []byte) []byte { return b[:len(b)-1] },
+			"a byte more":    func(_ *Arrival, b []byte) []byte { return append(b, 0) },
+			"another size":   func(a *Arrival, b []byte) []byte { a.Sealed.Runs[0].Size++; return b },
+			"no runs":        func(a *Arrival, b []byte) []byte { a.Sealed.Runs = nil; return b },
+			"a run less": func(a *Arrival, b []byte) []byte {
+				last := len(a.Sealed.Runs) - 1
+				n := a.Sealed.Runs[last].Length()
+				a.Sealed.Runs, a.Sealed.Verify = a.Sealed.Runs[:last], nil
+				return b[:int64(len(b))-n]
+			},
+			"part of a run": func(a *Arrival, b []byte) []byte {
+				last := &a.Sealed.Runs[len(a.Sealed.Runs)-1]
+				n := last.Length()
+				last.Size /= 2
+				a.Sealed.Verify = nil
+				if last.Size == 0 {
+					last.Size = -1
+				}
+				return b[:int64(len(b))-n+max(0, last.Length())]
+			},
 			"region's key":     func(a *Arrival, b []byte) []byte { a.Sealed.Wrapped = []byte{1, 2}; return b },
 			"another part":     func(a *Arrival, b []byte) []byte { a.Sealed.Runs[0].Part += 7; return b },
 			"another run":      func(a *Arrival, b []byte) []byte { a.Sealed.Runs[0].Seq++; return b },
@@ -355,6 +371,7 @@ func TestArrivalKeeper(t *testing.T) {
 			}
 		}
 		a.Staged = true
+		a.Version.SSE.KeyID = "the key that a rule names by now"
 		if _, err := there.Receive(t.Context(), a, nil); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

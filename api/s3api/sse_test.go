@@ -650,6 +650,8 @@ func TestKMSErrors(t *testing.T) {
 	v.do("PUT", "/bucket/two", []byte("hello"), sse, "aws:kms:dsse", keyID, v.key).want(t, 200, "")
 	v.do("PUT", "/bucket/shared", []byte("hello"), append(put, "x-amz-server-side-encryption-bucket-key-enabled", "true")...).want(t, 200, "")
 	id := v.do("POST", "/bucket/up?uploads", nil, put...).element("UploadId")
+	part := v.do("PUT", "/bucket/up?partNumber=1&uploadId="+id, []byte("x"))
+	part.want(t, 200, "")
 	check := func(when string, status int, code, message string) {
 		t.Helper()
 		v.skip += objectkey.DecisionMax
@@ -657,6 +659,7 @@ func TestKMSErrors(t *testing.T) {
 			"PUT":        v.do("PUT", "/bucket/key", []byte("x"), put...),
 			"Create":     v.do("POST", "/bucket/key?uploads", nil, put...),
 			"UploadPart": v.do("PUT", "/bucket/up?partNumber=1&uploadId="+id, []byte("x")),
+			"Complete":   v.do("POST", "/bucket/up?uploadId="+id, completion([]string{part.header.Get("Etag")})),
 			"GET":        v.do("GET", "/bucket/key", nil),
 			"two layers": v.do("GET", "/bucket/two", nil),
 			"bucket key": v.do("GET", "/bucket/shared", nil),
