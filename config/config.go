@@ -41,7 +41,8 @@ type Region struct {
 	MetricsToken string // bearer token for /-/metrics off loopback; empty refuses
 	Strict       bool   // AWS's letter where Farhold is more lenient
 	// OpenBuckets has new buckets begin as AWS made them before April 2023: ACLs
-	// work and no public access is blocked, until the bucket's documents say so.
+	// work, and neither public access nor SSE-C is blocked, until the bucket's
+	// documents say so.
 	OpenBuckets bool
 	// TrustedProxies are those whose X-Forwarded-For says where a request came
 	// from.

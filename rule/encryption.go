@@ -133,10 +133,17 @@ func blockedTypes(ssec bool) *s3shapes.BlockedEncryptionTypes {
 	return &s3shapes.BlockedEncryptionTypes{EncryptionType: []string{"NONE"}}
 }
 
-func defaultEncryption(*Context) ([]byte, error) {
+func defaultEncryption(*Context) ([]byte, error) { return plainEncryption(true) }
+
+// OpenEncryption is the default encryption of a bucket that begins as AWS's did
+// before April 2026: SSE-S3, and customer keys are allowed.
+func OpenEncryption() ([]byte, error) { return plainEncryption(false) }
+
+// plainEncryption is SSE-S3 without a bucket key.
+func plainEncryption(blockSSEC bool) ([]byte, error) {
 	return encode(&s3shapes.ServerSideEncryptionConfiguration{Rules: []s3shapes.ServerSideEncryptionRule{{
 		ApplyServerSideEncryptionByDefault: &s3shapes.ServerSideEncryptionByDefault{SSEAlgorithm: "AES256"},
 		BucketKeyEnabled:                   pointer(false),
-		BlockedEncryptionTypes:             blockedTypes(true),
+		BlockedEncryptionTypes:             blockedTypes(blockSSEC),
 	}}})
 }

@@ -625,6 +625,9 @@ func TestOpenBuckets(t *testing.T) {
 	w.do("PUT", "/public", nil, "x-amz-acl", "public-read").want(t, 200, "")
 	w.as(nobody, "GET", "/public", nil).want(t, 200, "")
 	w.do("PUT", "/enforced", nil, "x-amz-object-ownership", "BucketOwnerEnforced", "x-amz-acl", "public-read").want(t, 400, "InvalidBucketAclWithObjectOwnership")
+	if e := w.do("GET", "/old?encryption", nil); !strings.Contains(e.body, "<EncryptionType>NONE</EncryptionType>") {
+		t.Errorf("SSE-C is blocked:\n%s", e.body)
+	}
 	w.door.opt.AccountBlock = func(string) rule.PublicAccessBlock { return rule.PublicAccessBlock{BlockPublicACLs: true} }
 	w.do("PUT", "/blocked", nil, "x-amz-acl", "public-read").want(t, 400, "InvalidBucketAclWithBlockPublicAccessError")
 }

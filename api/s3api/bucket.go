@@ -169,6 +169,9 @@ func newBucket(rq *Request) (n store.NewBucket, err error) {
 		if n.Documents["publicAccessBlock"], err = rule.Find("publicAccessBlock").Remove(); err != nil {
 			return n, err
 		}
+		if n.Documents["encryption"], err = rule.OpenEncryption(); err != nil {
+			return n, err
+		}
 		if !given {
 			n.Ownership = rule.ObjectWriter
 		}

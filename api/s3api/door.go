@@ -84,7 +84,8 @@ type Options struct {
 	// grantee. Nil leaves it away, as AWS does since November 2025.
 	DisplayName func(canonicalID string) string
 	// OpenBuckets has new buckets begin as AWS made them before April 2023: who
-	// writes an object owns it, ACLs work, and no public access is blocked.
+	// writes an object owns it, ACLs work, no public access is blocked, and
+	// neither is SSE-C, which AWS blocks since April 2026.
 	OpenBuckets bool
 	// Keys makes and opens the keys of objects that are not under the region's.
 	// Nil means that there is no KMS; customers' keys work all the same.

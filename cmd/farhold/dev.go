@@ -36,7 +36,7 @@ or are made once and kept in DIR/root.yaml.`,
 	f.BoolVar(&o.TLS, "tls", false, "speak TLS, with a certificate of an authority at DIR/ca.pem")
 	f.BoolVar(&o.InsecureHTTP, "insecure-http", false, "speak plain HTTP although the address is not loopback")
 	f.BoolVar(&o.Strict, "aws-strict", false, "refuse what AWS refuses, also where Farhold could do it")
-	f.BoolVar(&o.OpenBuckets, "open-buckets", false, "new buckets allow ACLs and public access, as AWS's did before April 2023")
+	f.BoolVar(&o.OpenBuckets, "open-buckets", false, "new buckets allow ACLs, public access and SSE-C, as AWS's did before April 2023")
 	f.StringSliceVar(&o.Hosts, "host", nil, "further base host names for virtual-hosted style")
 	return cmd
 }
