@@ -11,6 +11,7 @@ var recipe []byte
 // TestRecipe runs the replication recipe with the AWS CLI over TLS: keys, role,
 // policies, rules, data, checks on both destinations, and the clean-up.
 func TestRecipe(t *testing.T) {
+	walk(t)
 	t.Parallel()
 	bash := need(t, "bash", "--version")
 	aws := need(t, "aws", "--version")

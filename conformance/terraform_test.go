@@ -19,6 +19,7 @@ var terraformFiles embed.FS
 // TestTerraform has the AWS provider apply what a team keeps in Terraform, plan
 // again, which must find nothing to do, and destroy it all.
 func TestTerraform(t *testing.T) {
+	walk(t)
 	t.Parallel()
 	terraform := need(t, "terraform", "version")
 	mirror := os.Getenv("FARHOLD_TERRAFORM_MIRROR")
