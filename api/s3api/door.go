@@ -170,7 +170,9 @@ func (d *Door) serve(rq *Request) error {
 	if err := d.unwrap(rq); err != nil {
 		return err
 	}
+	rq.Ctx = rq.client
 	err := rq.Route.Handler(d, rq)
+	rq.Ctx = rq.R.Context()
 	if err != nil && reads(rq.Route.Action) && isAbsent(err) {
 		a, e := rq.ask(rq.Route.Action)
 		if e != nil {

@@ -25,6 +25,7 @@ import (
 	"github.com/farhold/farhold/kv"
 	"github.com/farhold/farhold/seal"
 	"github.com/farhold/farhold/store"
+	"github.com/farhold/farhold/wire/sigv4"
 )
 
 func TestRoundTrip(t *testing.T) {
@@ -310,6 +311,49 @@ func TestBodyFraming(t *testing.T) {
 		})
 	}
 	w.do("GET", "/frames/k", nil).want(t, 404, "NoSuchKey")
+}
+
+// noticing gives credentials only after the server has seen that the client
+// shut its sending side, as far as it sees that at all.
+type noticing struct {
+	sigv4.Credentials
+	client chan context.Context // of net/http, one for each request
+}
+
+func (n noticing) Secret(ctx context.Context, accessKey, token string) (string, any, error) {
+	if err := ctx.Err(); err != nil {
+		return "", nil, err
+	}
+	<-(<-n.client).Done()
+	if err := ctx.Err(); err != nil {
+		return "", nil, err // as a read of far rows would
+	}
+	return n.Credentials.Secret(ctx, accessKey, token)
+}
+
+// A client that shut its sending side behind its request still hears why it is
+// refused, also when the server noticed first.
+func TestHalfClosedClientIsTold(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("half")
+	n := noticing{w.keys, make(chan context.Context, 1)}
+	w.door.opt.Verifier.Credentials = n
+	w.server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		n.client <- r.Context()
+		w.door.ServeHTTP(rw, r)
+	})
+	for what, c := range map[string]struct{ text, code string }{
+		"no length":       {w.head("PUT", "/half/k", hashOf("")) + "\r\n", "MissingContentLength"},
+		"no such bucket":  {w.head("GET", "/nowhere/k", hashOf("")) + "\r\n", "NoSuchBucket"},
+		"another's owner": {w.head("GET", "/half/k", hashOf(""), "X-Amz-Expected-Bucket-Owner", otherAccount) + "\r\n", "AccessDenied"},
+	} {
+		conn := w.dial(t)
+		conn.write(c.text)
+		_ = conn.conn.(*net.TCPConn).CloseWrite()
+		if a := conn.answer(); a.code() != c.code {
+			t.Errorf("%s: answered %d %s, want %s\n%s", what, a.status, a.code(), c.code, a.body)
+		}
+	}
 }
 
 // A refused upload must not make the server read it to its end.

@@ -15,6 +15,10 @@ import (
 // Request is one request on its way through the stages of the door. A handler
 // reads its fields and answers with XML, Empty or by writing to W itself.
 type Request struct {
+	// Ctx ends with the client once a handler works. Until then it never does:
+	// net/http ends its own when a client shuts its sending side, and one that
+	// did may still wait to hear why it is refused. What the stages before a
+	// handler ask is short and has bounds of its own.
 	Ctx    context.Context
 	W      http.ResponseWriter // also an http.Flusher
 	R      *http.Request
@@ -39,7 +43,8 @@ type Request struct {
 	// no trailer was announced.
 	Trailers func() http.Header
 
-	ids       [2]string // the two IDs once more, as values of headers
+	client    context.Context // ends when the client has gone, or has shut its sending side
+	ids       [2]string       // the two IDs once more, as values of headers
 	arrived   time.Time
 	out       responseWriter
 	in        countingReader

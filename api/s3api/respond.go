@@ -136,7 +136,7 @@ func (rq *Request) explain(err error) *awserr.Error {
 	e := awserr.From(err)
 	switch {
 	case e != nil:
-	case errors.Is(err, context.Canceled) && rq.Ctx.Err() != nil:
+	case errors.Is(err, context.Canceled) && rq.client.Err() != nil:
 		return nil
 	case errors.Is(err, kv.ErrFull), errors.Is(err, blob.ErrFull):
 		e = awserr.ErrInsufficientStorage

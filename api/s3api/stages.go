@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -25,7 +26,8 @@ var server = []string{"AmazonS3"}
 
 // begin names the request and puts the headers that every answer has.
 func (d *Door) begin(w http.ResponseWriter, r *http.Request) *Request {
-	rq := &Request{Ctx: r.Context(), R: r, Door: d, arrived: time.Now()}
+	ctx := context.WithoutCancel(r.Context())
+	rq := &Request{Ctx: ctx, client: r.Context(), R: r.WithContext(ctx), Door: d, arrived: time.Now()}
 	rq.out.ResponseWriter, rq.out.rq = w, rq
 	rq.W = &rq.out
 	rq.ids = newIDs()
