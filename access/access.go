@@ -108,6 +108,10 @@ type Request struct {
 	Resource string // ARN, or *
 	// Account owns the resource; empty means the caller's own.
 	Account string
+	// Holder is the account in whose bucket the resource lies, where that is not
+	// Account's: its resource control policies bind too, and it is the one that
+	// aws:ResourceAccount names. Empty means Account.
+	Holder string
 	// Context holds the keys that the request has besides those that follow from
 	// the caller; may be nil.
 	Context policy.Context

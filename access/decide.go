@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 
 	"github.com/farhold/farhold/policy"
 )
@@ -55,6 +56,10 @@ func (d *Decider) Evaluate(ctx context.Context, r *Request) (policy.Decision, er
 	if k.account == "" {
 		k.account = c.Account
 	}
+	owner := k.account
+	if r.Holder != "" {
+		k.account = r.Holder
+	}
 	*in = policy.Input{
 		Principal: c.principal(), Action: r.Action, Resource: r.Resource, ResourceAccount: r.Account, Context: k,
 		ResourcePolicies: r.ResourcePolicies, ResourceRules: r.ResourceRules, Granted: r.Granted,
@@ -85,6 +90,13 @@ func (d *Decider) Evaluate(ctx context.Context, r *Request) (policy.Decision, er
 			return policy.Decision{}, err
 		}
 		in.ResourceControl = control
+	}
+	if owner != k.account && owner != "" {
+		control, err := d.Directory.ResourceControl(ctx, owner)
+		if err != nil {
+			return policy.Decision{}, err
+		}
+		in.ResourceControl = append(slices.Clip(in.ResourceControl), control...) // each level must allow
 	}
 	decision := policy.Evaluate(in)
 	// A key that could not be read looked like one that is not there.

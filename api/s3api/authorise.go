@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -27,6 +28,8 @@ type ask struct {
 	keys    conditions
 	request access.Request
 }
+
+var errNoOwner = errors.New("the bucket has no owner")
 
 // role tells what a question has to do with its request.
 type role uint8
@@ -84,12 +87,19 @@ func (d *Door) authorise(rq *Request, a *ask) error {
 	if d.opt.Decider == nil || rq.Caller == nil || a.action == "" {
 		return awserr.ErrAccessDenied
 	}
+	if a.name != "" && a.owner == "" && rq.Op != opCreateBucket {
+		// Without an owner the bucket would be whoever's asks.
+		return awserr.ErrAccessDenied.Because(errNoOwner)
+	}
 	a.keys = conditions{rq: rq, ask: a}
 	q := &a.request
 	*q = access.Request{Caller: rq.Caller, Action: a.action, Resource: resourceOf(a.name, a.key), Account: a.owner, Context: &a.keys, Quote: true}
 	if a.bucket != nil {
 		if err := d.weigh(rq, a, q); err != nil {
 			return err
+		}
+		if q.Account != a.owner {
+			q.Holder = a.owner // an object of another account is still in this one's bucket
 		}
 	}
 	err := d.opt.Decider.Decide(rq.Ctx, q)

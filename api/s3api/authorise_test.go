@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/farhold/farhold/access"
+	"github.com/farhold/farhold/policy"
 	"github.com/farhold/farhold/rule"
+	"github.com/farhold/farhold/s3"
+	"github.com/farhold/farhold/store"
 )
 
 // The callers of these tests.
@@ -572,9 +575,92 @@ func TestCopySourceIsARead(t *testing.T) {
 	put("from/public/a?versionId=null").want(t, 403, "AccessDenied") // another action
 	// The conditions on a source are about the source.
 	w.do("PUT", "/from/public/a?tagging", []byte(`<Tagging><TagSet><Tag><Key>share</Key><Value>yes</Value></Tag></TagSet></Tagging>`)).want(t, 200, "")
-	w.policy("from", allowOther+`"Action":"s3:GetObject","Resource":"$B/*","Condition":{"StringEquals":{"s3:ExistingObjectTag/share":"yes"}}}`)
+	w.policy("from", allowOther+`"Action":["s3:GetObject","s3:GetObjectTagging"],"Resource":"$B/*","Condition":{"StringEquals":{"s3:ExistingObjectTag/share":"yes"}}}`)
 	put("from/public/a").want(t, 200, "")
 	put("from/private/a").want(t, 403, "AccessDenied")
+}
+
+// Tags that a copy takes along are read and written, which are permissions of
+// their own.
+func TestCopiedTagsArePermissions(t *testing.T) {
+	w := newWorld(t)
+	w.versioned("from")
+	w.bucket("copies")
+	version := w.put("from", "key", "bytes", "x-amz-tagging", "secret=yes").header.Get("X-Amz-Version-Id")
+	w.put("from", "plain", "bytes")
+	copied := func(source string, headers ...string) answer {
+		return w.as(alice, "PUT", "/copies/copy", nil, append(headers, "x-amz-copy-source", source)...)
+	}
+	const objects = `{"Effect":"Allow","Action":["s3:GetObject","s3:GetObjectVersion","s3:PutObject"],"Resource":"*"}`
+	const read = `{"Effect":"Allow","Action":"s3:GetObjectTagging","Resource":"arn:aws:s3:::from/*"}`
+	const readVersion = `{"Effect":"Allow","Action":"s3:GetObjectVersionTagging","Resource":"arn:aws:s3:::from/*"}`
+	const write = `{"Effect":"Allow","Action":"s3:PutObjectTagging","Resource":"arn:aws:s3:::copies/*"}`
+	w.may(aliceARN, objects)
+	copied("from/plain").want(t, 200, "")
+	copied("from/key").want(t, 403, "AccessDenied")
+	copied("from/key", "x-amz-tagging-directive", "REPLACE").want(t, 200, "")
+	w.may(aliceARN, objects, read)
+	copied("from/key").want(t, 403, "AccessDenied")
+	w.may(aliceARN, objects, write)
+	copied("from/key").want(t, 403, "AccessDenied")
+	w.may(aliceARN, objects, read, write)
+	copied("from/key").want(t, 200, "")
+	copied("from/key?versionId="+version).want(t, 403, "AccessDenied")
+	w.may(aliceARN, objects, readVersion, write)
+	copied("from/key?versionId="+version).want(t, 200, "")
+	// The tags are those that the request brings, for conditions.
+	const kept = `,"Condition":{"StringNotEquals":{"s3:RequestObjectTag/secret":"yes"}}}`
+	w.may(aliceARN, objects, read, strings.TrimSuffix(write, "}")+kept)
+	copied("from/key", "x-amz-tagging", "secret=no").want(t, 403, "AccessDenied")
+}
+
+// The resource control policies of a bucket's account bind what lies in it, also
+// where another account owns an object.
+func TestResourceControlOfTheBucket(t *testing.T) {
+	w := newWorld(t)
+	w.open("controlled", rule.ObjectWriter)
+	w.policy("controlled", allowOther+`"Action":"s3:PutObject","Resource":"$B/*"}`)
+	w.as(theirs, "PUT", "/controlled/key", []byte("bytes")).want(t, 200, "")
+	w.as(theirs, "GET", "/controlled/key", nil).want(t, 200, "")
+	control := func(action, condition string) {
+		w.directory.mu.Lock()
+		defer w.directory.mu.Unlock()
+		w.directory.controls = map[string][]*policy.Document{testAccount: nil}
+		for _, s := range []string{`{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}`,
+			`{"Effect":"Deny","Principal":"*","Action":"` + action + `","Resource":"*"` + condition + `}`} {
+			doc, err := policy.Parse([]byte(`{"Version":"2012-10-17","Statement":[`+s+`]}`), policy.Organization)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.directory.controls[testAccount] = append(w.directory.controls[testAccount], doc)
+		}
+	}
+	control("s3:GetObject", "")
+	w.as(theirs, "GET", "/controlled/key", nil).want(t, 403, "AccessDenied")
+	control("s3:GetObject", `,"Condition":{"StringEquals":{"aws:ResourceAccount":"`+testAccount+`"}}`)
+	w.as(theirs, "GET", "/controlled/key", nil).want(t, 403, "AccessDenied")
+	w.as(theirs, "PUT", "/controlled/key", []byte("bytes"), "x-amz-acl", "private").want(t, 200, "")
+	control("s3:PutObjectAcl", "")
+	w.as(theirs, "GET", "/controlled/key", nil).want(t, 200, "")
+	w.as(theirs, "PUT", "/controlled/key", []byte("bytes"), "x-amz-acl", "private").want(t, 403, "AccessDenied")
+}
+
+// A bucket whose owner is not known is nobody's, and not whoever's asks.
+func TestBucketWithoutOwner(t *testing.T) {
+	w := newWorld(t)
+	w.open("orphan", rule.BucketOwnerEnforced)
+	if err := w.realm.Create(t.Context(), w.region, "foundling", "", func(uid s3.UID) error {
+		_, err := w.store.CreateBucket(t.Context(), store.NewBucket{Name: "foundling", UID: uid})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.policy("orphan", allowAll+`"Action":"s3:PutObject","Resource":"$B/*"}`)
+	for _, caller := range []who{ours, theirs, alice, nobody} {
+		w.as(caller, "GET", "/foundling", nil).want(t, 403, "AccessDenied")
+		w.as(caller, "PUT", "/foundling/key", []byte("bytes")).want(t, 403, "AccessDenied")
+		w.as(caller, "PUT", "/orphan/copy", nil, "x-amz-copy-source", "foundling/key").want(t, 403, "AccessDenied")
+	}
 }
 
 func TestDeleteObjectsAsksForEach(t *testing.T) {

@@ -90,7 +90,7 @@ func TestConditionKeys(t *testing.T) {
 		statement := `{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{` + c.condition + `}}`
 		// Besides being demanded of the one action, the condition must not stand
 		// in the way of the others that the request needs.
-		helpers := `{"Effect":"Allow","Action":["s3:PutObjectAcl","s3:PutObjectTagging","s3:PutBucketOwnershipControls"],"Resource":"*"}`
+		helpers := `{"Effect":"Allow","Action":["s3:PutObjectAcl","s3:PutObjectTagging","s3:GetObjectTagging","s3:PutBucketOwnershipControls"],"Resource":"*"}`
 		copies := `{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}`
 		list := []string{statement, helpers}
 		if strings.Contains(fmt.Sprint(c.with.headers), "copy-source") {

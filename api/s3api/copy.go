@@ -91,6 +91,21 @@ func (d *Door) mayRead(rq *Request, src copySource) (*ask, error) {
 	return a, nil
 }
 
+// mayCopyTags tells whether the caller may read the tags of the source and write
+// them to the copy, which neither reading nor writing the object includes.
+func (d *Door) mayCopyTags(rq *Request, src copySource, o *store.Object) error {
+	a := &ask{action: "s3:GetObjectTagging", bucket: o.Bucket, name: src.bucket, key: src.key, version: src.versionID, owner: o.Bucket.Owner, role: source}
+	if src.versionID != "" {
+		a.action = "s3:GetObjectVersionTagging"
+	}
+	if err := d.authorise(rq, a); err != nil {
+		return err
+	}
+	h := rq.R.Header.Clone()
+	h["X-Amz-Tagging"] = []string{encodeTags(o.Tags.Tags)}
+	return rq.mayMake("s3:PutObjectTagging", h)
+}
+
 // copyObject makes an object of another one's bytes. They are read and written
 // anew, since each object is encrypted with a key of its own.
 func copyObject(d *Door, rq *Request) error {
@@ -125,6 +140,11 @@ func copyObject(d *Door, rq *Request) error {
 	}
 	if o.Size > objectMax {
 		return errCopyTooLarge
+	}
+	if !replaceTags && len(o.Tags.Tags) > 0 {
+		if err := d.mayCopyTags(rq, src, o); err != nil {
+			return err
+		}
 	}
 	in.Size = o.Size
 	if !replace {

@@ -130,6 +130,7 @@ func userOf(account, name string) *access.Caller {
 type directory struct {
 	mu       sync.Mutex
 	policies map[string]*access.Policies
+	controls map[string][]*policy.Document // resource control policies, by account
 	fail     error
 }
 
@@ -142,7 +143,12 @@ func (d *directory) Policies(_ context.Context, c *access.Caller) (*access.Polic
 	return &access.Policies{}, nil
 }
 
-func (d *directory) ResourceControl(context.Context, string) ([][]*policy.Document, error) {
+func (d *directory) ResourceControl(_ context.Context, account string) ([][]*policy.Document, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if list := d.controls[account]; list != nil {
+		return [][]*policy.Document{list}, nil
+	}
 	return nil, nil
 }
 
