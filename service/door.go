@@ -262,7 +262,7 @@ func (x *exchange) identify(ctx context.Context) error {
 		return errRegionJSON
 	}
 	caller, ok := res.Identity.(*access.Caller)
-	if !ok || caller == nil || caller.Kind == access.Anonymous {
+	if !ok || caller == nil || caller.Kind == access.Anonymous || caller.Account == "" {
 		return awserr.ErrAccessDenied
 	}
 	if d.opt.Used != nil {

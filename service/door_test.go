@@ -59,6 +59,8 @@ func (keys) Secret(_ context.Context, key, token string) (string, any, error) {
 		return secret, &access.Caller{Kind: access.User, Account: account, ARN: "arn:aws:iam::" + account + ":user/bob", UserID: "AIDABOB", Name: "bob", AccessKey: key}, nil
 	case key == "AKIAANONYMOUS0000000":
 		return secret, &access.Caller{}, nil
+	case key == "AKIAHOMELESS00000000":
+		return secret, &access.Caller{Kind: access.Root, ARN: "arn:aws:iam:::root", AccessKey: key}, nil
 	case key == "AKIASTRANGE000000000":
 		return secret, "somebody", nil
 	}
@@ -257,6 +259,7 @@ func TestAuthorise(t *testing.T) {
 		{"ended session", "eu-west-1", rootKey, "old", "ExpiredTokenException"},
 		{"another region", "us-west-2", rootKey, "", "InvalidSignatureException"},
 		{"a caller who is nobody", "eu-west-1", "AKIAANONYMOUS0000000", "", "AccessDeniedException"},
+		{"a caller of no account", "eu-west-1", "AKIAHOMELESS00000000", "", "AccessDeniedException"},
 		{"an identity that is no caller", "eu-west-1", "AKIASTRANGE000000000", "", "AccessDeniedException"},
 	} {
 		if _, err := kmsClient(url, tt.region, tt.key, tt.token).Encrypt(t.Context(), in); code(err) != tt.code {

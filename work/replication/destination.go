@@ -160,10 +160,7 @@ func (q *question) takesACL(r *s3.ACLRegister) error {
 	if r.At.IsZero() {
 		return nil
 	}
-	block := q.terms.block
-	if q.id.AccountBlock != nil {
-		block = block.With(q.id.AccountBlock(q.bucket.Owner))
-	}
+	block := q.id.block(q.bucket, q.terms)
 	acl, err := aclOf(r, rule.Principals{})
 	if err != nil {
 		return err

@@ -187,6 +187,14 @@ func (i *Identity) terms(ctx context.Context, b *store.Bucket) (*terms, error) {
 	return t.(*terms), nil
 }
 
+// block gives the public access block of a bucket together with its account's.
+func (i *Identity) block(b *store.Bucket, t *terms) rule.PublicAccessBlock {
+	if i.AccountBlock == nil {
+		return t.block
+	}
+	return t.block.With(i.AccountBlock(b.Owner))
+}
+
 // question is what is asked about one object again and again.
 type question struct {
 	id     *Identity
@@ -204,6 +212,10 @@ func (q *question) ask(ctx context.Context, action, key string) (policy.Decision
 	}
 	if q.id.Decider == nil {
 		return policy.Decision{}, errNoIdentity
+	}
+	if q.bucket.Owner == "" {
+		// An empty account would be the role's own.
+		return policy.Decision{}, fmt.Errorf("replication: bucket %s has no owner", q.bucket.Name)
 	}
 	d, err := q.id.Decider.Evaluate(ctx, &access.Request{
 		Caller: q.caller, Action: action, Resource: resource, Account: q.bucket.Owner, Context: q.keys, ResourcePolicies: q.terms.policy,

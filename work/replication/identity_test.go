@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/farhold/farhold/access"
 	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/objectkey"
 	"github.com/farhold/farhold/rule"
@@ -425,6 +426,33 @@ func TestWhatTheBucketOwnerMayNotRead(t *testing.T) {
 		}
 		w.want("k"+canned, want, reason)
 	}
+}
+
+// TestPublicGrantsThatAreIgnored give the bucket's owner nothing, as they give
+// nothing to whoever reads.
+func TestPublicGrantsThatAreIgnored(t *testing.T) {
+	doc, err := rule.ACL{Owner: access.CanonicalID(theirs), Grants: []rule.Grant{
+		{Group: rule.AllUsers, Permission: "READ"}, {Group: rule.AllUsers, Permission: "READ_ACP"},
+	}}.Render(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	w.src.bucket("source", ours, "ObjectWriter", false)
+	w.dst.bucket("copy", ours, "", false)
+	w.tables.identity[role] = recipe()
+	w.rule("copy", "")
+	put := func(key string) {
+		w.put(key, []byte("x"), func(in *store.PutInput) { in.Owner, in.ACL = theirs, s3.ACLRegister{Document: doc} })
+		w.step()
+	}
+	w.src.document("source", "publicAccessBlock", unblocked)
+	put("open")
+	w.want("open", s3.Completed, "")
+	w.src.document("source", "publicAccessBlock", `<PublicAccessBlockConfiguration><IgnorePublicAcls>true</IgnorePublicAcls></PublicAccessBlockConfiguration>`)
+	put("shut")
+	w.want("shut", s3.Failed, "SrcGetObjectNotPermitted")
+	w.absent("copy", "shut")
 }
 
 // TestKeysOfAnotherAccount seals replicas under a key of the bucket's owner.

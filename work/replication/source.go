@@ -100,7 +100,7 @@ func (x *departure) leave(ctx context.Context, t *store.Task, o *store.Object, g
 
 // mayRead asks about the version itself.
 func (q *question) mayRead(ctx context.Context, x *departure, v *s3.Version) error {
-	if !ownerReads(x.bucket, v) {
+	if !ownerReads(x.bucket, v, x.id.block(x.bucket, x.terms).IgnorePublicACLs) {
 		return &Refusal{SrcGetObjectNotPermitted, fmt.Errorf("the owner of bucket %s may not read what account %s wrote", x.bucket.Name, v.Owner)}
 	}
 	const action = "s3:GetObjectVersionForReplication"
@@ -169,8 +169,9 @@ func (q *question) mayReadSide(ctx context.Context, t *store.Task, g *s3.Target,
 }
 
 // ownerReads tells whether a bucket's owner may read an object in it and its
-// ACL: always, unless another account wrote it and its ACL says otherwise.
-func ownerReads(b *store.Bucket, v *s3.Version) bool {
+// ACL: always, unless another account wrote it and its ACL says otherwise. What
+// is granted to everybody counts unless public ACLs are ignored.
+func ownerReads(b *store.Bucket, v *s3.Version, ignorePublic bool) bool {
 	if v.Marker || v.Owner == "" || v.Owner == b.Owner || b.Ownership == rule.BucketOwnerEnforced {
 		return true
 	}
@@ -180,7 +181,7 @@ func ownerReads(b *store.Bucket, v *s3.Version) bool {
 		return false
 	}
 	owner := rule.Grantee{ID: p.BucketOwner}
-	return acl.Gives("READ", owner, false) != rule.Nothing && acl.Gives("READ_ACP", owner, false) != rule.Nothing
+	return acl.Gives("READ", owner, ignorePublic) != rule.Nothing && acl.Gives("READ_ACP", owner, ignorePublic) != rule.Nothing
 }
 
 // aclOf gives the list that an object's ACL is.
