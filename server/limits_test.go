@@ -129,6 +129,22 @@ func TestSteadyBodyIsNotCutOff(t *testing.T) {
 	}
 }
 
+// TestRefusalDoesNotWaitForBody: who waits for 100 Continue and is refused hears
+// so before a byte of the body is sent.
+func TestRefusalDoesNotWaitForBody(t *testing.T) {
+	t.Parallel()
+	p := listenTest(t, NewFront(FrontOptions{}), config.Limits{Progress: 3600}) // it would wait as long
+	c := dialTest(t, p)
+	io.WriteString(c, "PUT /b/k HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 123\r\n\r\n")
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil || res.StatusCode != 503 { // no region is open
+		t.Fatalf("answered %v, %v", res, err)
+	}
+	if _, err := io.Copy(io.Discard, res.Body); err != nil || !res.Close {
+		t.Errorf("the connection stays open (%v), although the body may still come: %v", !res.Close, err)
+	}
+}
+
 // TestEmptyBodyIsContinued: botocore reads the answers on a connection one off
 // when it waits for 100 Continue and gets none.
 func TestEmptyBodyIsContinued(t *testing.T) {

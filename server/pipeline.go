@@ -109,7 +109,12 @@ func (f *Front) bound(next http.Handler) http.Handler {
 		sw := &slowWriter{ResponseWriter: w, ctl: ctl, window: window}
 		defer sw.end()
 		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = &slowBody{ReadCloser: r.Body, ctl: ctl, window: window, left: window}
+			// A copy, because net/http looks at the body of its own request to see
+			// whether the client still waits for 100 Continue. Where it does not
+			// see that, it waits for the body before it sends a refusal.
+			inner := *r
+			inner.Body = &slowBody{ReadCloser: r.Body, ctl: ctl, window: window, left: window}
+			r = &inner
 		}
 		next.ServeHTTP(sw, r)
 	})
