@@ -115,8 +115,12 @@ func TestEncryptionDocument(t *testing.T) {
 		t.Errorf("%+v, %v", e, err)
 	}
 	e, err := ParseEncryption([]byte(doc(by("aws:kms", key) + "<BucketKeyEnabled>true</BucketKeyEnabled><BlockedEncryptionTypes><EncryptionType>SSE-C</EncryptionType></BlockedEncryptionTypes>")))
-	if want := (Encryption{s3.SSE{Algorithm: "aws:kms", KeyID: "k", BucketKey: true}, true}); err != nil || e != want {
+	if want := (Encryption{s3.SSE{Algorithm: "aws:kms", KeyID: "k", BucketKey: true}, true, false}); err != nil || e != want {
 		t.Errorf("%+v, %v", e, err)
+	}
+	raw, err := OpenEncryption()
+	if e, err2 := ParseEncryption(raw); err != nil || err2 != nil || e.BlockSSEC || !e.Open {
+		t.Errorf("an open bucket: %+v, %v, %v", e, err, err2)
 	}
 }
 

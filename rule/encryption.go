@@ -21,6 +21,7 @@ var (
 type Encryption struct {
 	SSE       s3.SSE // algorithm, key and bucket key of objects whose request names none
 	BlockSSEC bool   // requests that write with customer keys are refused
+	Open      bool   // this is OpenEncryption, which says nothing but that they are not
 }
 
 // ParseEncryption reads a default encryption as Check returned it. No document
@@ -46,6 +47,7 @@ func ParseEncryption(raw []byte) (Encryption, error) {
 	if r.BlockedEncryptionTypes != nil {
 		e.BlockSSEC = slices.Contains(r.BlockedEncryptionTypes.EncryptionType, "SSE-C")
 	}
+	e.Open = e == Encryption{SSE: s3.SSE{Algorithm: "AES256"}}
 	return e, nil
 }
 

@@ -715,6 +715,7 @@ func TestOpenBuckets(t *testing.T) {
 	if e := w.do("GET", "/old?encryption", nil); !strings.Contains(e.body, "<EncryptionType>NONE</EncryptionType>") {
 		t.Errorf("SSE-C is blocked:\n%s", e.body)
 	}
+	w.do("PUT", "/old/key", nil, "x-amz-copy-source", "old/key").want(t, 400, "InvalidRequest") // nobody set a default encryption
 	w.door.opt.AccountBlock = func(string) rule.PublicAccessBlock { return rule.PublicAccessBlock{BlockPublicACLs: true} }
 	w.do("PUT", "/blocked", nil, "x-amz-acl", "public-read").want(t, 400, "InvalidBucketAclWithBlockPublicAccessError")
 }

@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -135,8 +136,14 @@ func copyObject(d *Door, rq *Request) error {
 		return err
 	}
 	defer o.Close()
-	if src.bucket == rq.Bucket && src.key == rq.Key && src.versionID == "" && !replace && !changes(h) && !encryptsAnew(o, in, b) {
-		return errCopyOntoItself
+	if src.bucket == rq.Bucket && src.key == rq.Key && src.versionID == "" && !replace && !changes(h) {
+		anew, err := d.encryptsAnew(rq.Ctx, o, in, b)
+		if err != nil {
+			return err
+		}
+		if !anew {
+			return errCopyOntoItself
+		}
 	}
 	if o.Size > objectMax {
 		return errCopyTooLarge
@@ -209,9 +216,20 @@ func changes(h http.Header) bool {
 
 // encryptsAnew tells whether a copy of an object onto itself changes how it is
 // encrypted: without a word of the request, by the bucket's default. Where one
-// was set, AWS takes the copy also when it changes nothing.
-func encryptsAnew(o *store.Object, in *store.PutInput, b *store.Bucket) bool {
-	return b.Has("encryption") || underKMS(o.SSE) || o.SSE.CustomerKeyMD5 != "" || in.SSE.CustomerKeyMD5 != ""
+// was set, AWS takes the copy also when it changes nothing; the one that an open
+// bucket begins with was not set by anybody.
+func (d *Door) encryptsAnew(ctx context.Context, o *store.Object, in *store.PutInput, b *store.Bucket) (bool, error) {
+	if underKMS(o.SSE) || o.SSE.CustomerKeyMD5 != "" || in.SSE.CustomerKeyMD5 != "" {
+		return true, nil
+	}
+	if !b.Has("encryption") {
+		return false, nil
+	}
+	def, err := d.defaultEncryption(ctx, b)
+	if err != nil {
+		return false, err
+	}
+	return !def.Open, nil
 }
 
 // copiedSystem gives the system headers of a copy that keeps its source's: all

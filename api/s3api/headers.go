@@ -152,11 +152,11 @@ func contentEncoding(values []string) string {
 	}
 	var keep []string
 	for item := range strings.SplitSeq(v, ",") {
-		if item = strings.TrimSpace(item); item != "" && item != "aws-chunked" {
-			keep = append(keep, item)
+		if name := strings.TrimSpace(item); name != "" && name != "aws-chunked" {
+			keep = append(keep, item) // with its spaces: the client gets its own words back
 		}
 	}
-	return strings.Join(keep, ",")
+	return strings.TrimSpace(strings.Join(keep, ","))
 }
 
 // carried tells whether a response header can carry s unchanged.

@@ -45,6 +45,14 @@ func TestDescribe(t *testing.T) {
 	if err != nil || len(d.system) != 0 {
 		t.Errorf("aws-chunked alone: %v, %v", d.system, err)
 	}
+	for given, want := range map[string]string{
+		"deflate, gzip": "deflate, gzip", "deflate, gzip,aws-chunked": "deflate, gzip", "aws-chunked, gzip": "gzip",
+		"deflate, aws-chunked, gzip": "deflate, gzip", "aws-chunked, aws-chunked": "",
+	} {
+		if got := contentEncoding([]string{given}); got != want {
+			t.Errorf("%q is kept as %q, want %q", given, got, want)
+		}
+	}
 }
 
 func TestDescribeErrors(t *testing.T) {

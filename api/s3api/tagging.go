@@ -2,6 +2,8 @@ package s3api
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/farhold/farhold/rule"
 	"github.com/farhold/farhold/s3"
@@ -17,7 +19,8 @@ func getObjectTagging(d *Door, rq *Request) error {
 	}
 	defer o.Close()
 	showVersionID(rq.Header(), &o.Version, o.Bucket)
-	doc, err := rule.RenderTagging(o.Tags.Tags)
+	// In the order of keys, so that the answer does not tell how they were given.
+	doc, err := rule.RenderTagging(slices.SortedFunc(slices.Values(o.Tags.Tags), func(a, b s3.Tag) int { return strings.Compare(a.Key, b.Key) }))
 	if err != nil {
 		return err
 	}
