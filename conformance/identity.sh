@@ -83,13 +83,13 @@ walk_iam() {
 	statement Allow '"sts:AssumeRole"' '*' > bad.json # a trust policy names no resource, but a principal
 	refused MalformedPolicyDocument $aws iam create-role --role-name clerk --assume-role-policy-document file://bad.json
 	trust() { echo '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "'"$1"'.amazonaws.com"}, "Action": "sts:AssumeRole"}]}'; }
-	ask "the role" "arn:aws:iam::$account:role/clerk 7200" 'Role.[Arn,MaxSessionDuration]' iam create-role --role-name clerk \
+	ask "the role" "arn:aws:iam::$account:role/clerk" Role.Arn iam create-role --role-name clerk \
 		--max-session-duration 7200 --assume-role-policy-document "$(trust ec2)" --permissions-boundary "$policy"
 	$aws iam update-assume-role-policy --role-name clerk --policy-document "$(trust s3)"
 	$aws iam tag-role --role-name clerk --tags Key=desk,Value=4
 	$aws iam attach-role-policy --role-name clerk --policy-arn "$policy"
-	ask "the role now" "s3.amazonaws.com $policy desk" \
-		'Role.[AssumeRolePolicyDocument.Statement[0].Principal.Service,PermissionsBoundary.PermissionsBoundaryArn,Tags[0].Key]' iam get-role --role-name clerk
+	ask "the role now" "7200 s3.amazonaws.com $policy desk" \
+		'Role.[MaxSessionDuration,AssumeRolePolicyDocument.Statement[0].Principal.Service,PermissionsBoundary.PermissionsBoundaryArn,Tags[0].Key]' iam get-role --role-name clerk
 	ask "its policies" reads 'AttachedPolicies[].PolicyName' iam list-attached-role-policies --role-name clerk
 	refused DeleteConflict $aws iam delete-role --role-name clerk
 	$aws iam detach-role-policy --role-name clerk --policy-arn "$policy"
