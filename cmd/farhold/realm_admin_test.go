@@ -140,6 +140,13 @@ func TestHomeOfProcessesIsLost(t *testing.T) {
 		eventually(region+" makes a bucket", func() bool { return create(region, "first-"+region) == nil })
 	}
 	partner := exports(run(t, "realm", "account", "create", "Partner", "--dir", dir))
+	// A listing comes from the region's own copy of the tables: it has followed.
+	for region := range at {
+		eventually(region+" follows", func() bool {
+			out, err := client(region, at[region], env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]).ListBuckets(t.Context(), &s3.ListBucketsInput{})
+			return err == nil && len(out.Buckets) == len(at)
+		})
+	}
 	procs["us-east-1"].kill()
 	if err := create("eu-west-1", "without-home"); err == nil {
 		t.Error("a bucket was made without home")

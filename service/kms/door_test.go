@@ -64,7 +64,7 @@ func (w *world) serve(p people, performed *atomic.Int64) *httptest.Server {
 
 func client(srv *httptest.Server, key string) *awskms.Client {
 	return awskms.New(awskms.Options{
-		Region: region, BaseEndpoint: &srv.URL, RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider(key, testSecret, ""),
+		Region: region, BaseEndpoint: &srv.URL, RetryMaxAttempts: 5, Credentials: credentials.NewStaticCredentialsProvider(key, testSecret, ""),
 	})
 }
 

@@ -50,7 +50,8 @@ func client(t *testing.T, key string) *sm.Client {
 	}
 	srv := httptest.NewServer(d)
 	t.Cleanup(srv.Close)
-	return sm.New(sm.Options{Region: "eu-west-1", BaseEndpoint: &srv.URL, RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider(key, "secret", "")})
+	// The SDK may close a connection under a long answer; then it tries again.
+	return sm.New(sm.Options{Region: "eu-west-1", BaseEndpoint: &srv.URL, RetryMaxAttempts: 5, Credentials: credentials.NewStaticCredentialsProvider(key, "secret", "")})
 }
 
 func TestGetRandomPassword(t *testing.T) {
