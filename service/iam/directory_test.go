@@ -459,7 +459,8 @@ func FuzzRows(f *testing.F) {
 	long, _ := bob(func(e *entity) { e.inline = []inline{{"own", strings.Repeat(" ", 1<<17)}} }).encode()
 	p, _ := awsPolicies()["arn:aws:iam::aws:policy/AWSDenyAll"].encode()
 	k, _ := (&accessKey{id: "AKIA1", account: account, userID: "AIDA1", sealed: []byte{1}, inactive: true}).encode()
-	for _, row := range [][]byte{nil, {1}, {2}, {9}, e, long, p, k, pointer{userKind, account, "bob"}.encode(), use{time.UnixMilli(60000), "r", "s"}.encode(), encodeText("x")} {
+	none := []byte("\x01X0*\f000000000000\x1a\x03000") // a version without a number
+	for _, row := range [][]byte{nil, {1}, {2}, {9}, none, e, long, p, k, pointer{userKind, account, "bob"}.encode(), use{time.UnixMilli(60000), "r", "s"}.encode(), encodeText("x")} {
 		f.Add(row)
 	}
 	f.Fuzz(func(t *testing.T, row []byte) {

@@ -287,6 +287,9 @@ func decodePolicy(row []byte) (*managed, error) {
 				}
 				return nil
 			})
+			if err == nil && v.number == 0 {
+				err = errRow // versions count from 1
+			}
 			p.versions = append(p.versions, v)
 			return err
 		case 12:
