@@ -56,32 +56,6 @@ func (i *identity) passRole(ctx context.Context, who access.Actor, role string) 
 	return i.iam.PassRole(ctx, i.decider, who.Caller, who.Context, role, "s3.amazonaws.com", "")
 }
 
-// accountOf gives the account of a canonical user ID, from this region's copy.
-func (r *Region) accountOf(canonicalID string) (realm.Account, bool) {
-	list, err := r.realm.Accounts()
-	if err != nil {
-		return realm.Account{}, false
-	}
-	for _, a := range list {
-		if access.CanonicalID(a.ID) == canonicalID {
-			return a, true
-		}
-	}
-	return realm.Account{}, false
-}
-
-func (r *Region) knownID(canonicalID string) bool {
-	_, ok := r.accountOf(canonicalID)
-	return ok
-}
-
-// displayName gives what stands beside canonical IDs. AWS has left it away since
-// November 2025; who wants buckets as they were before gets it still.
-func (r *Region) displayName(canonicalID string) string {
-	a, _ := r.accountOf(canonicalID)
-	return a.Name
-}
-
 // used notes for IAM that a key was used for a service, named as in credential
 // scopes.
 func (i *identity) used(service string) func(*access.Caller) {

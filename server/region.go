@@ -251,9 +251,10 @@ func (r *Region) openDoors(context.Context, Parts) error {
 	keys := r.who.directory
 	hosts := append(Hosts(r.cfg.Region), r.cfg.Hosts...)
 	r.control = s3control.New(s3control.RealmRows(r.realm), s3control.StoreBuckets(r.store))
+	accounts := newCanonicalAccounts(r.realm)
 	var displayName func(string) string
 	if r.cfg.OpenBuckets {
-		displayName = r.displayName
+		displayName = accounts.displayName
 	}
 	r.s3 = s3api.New(s3api.Options{
 		Region: r.cfg.Region, Store: r.store, Realm: r.realm, Hosts: hosts, Strict: r.cfg.Strict, OpenBuckets: r.cfg.OpenBuckets,
@@ -266,7 +267,7 @@ func (r *Region) openDoors(context.Context, Parts) error {
 		AccountBlock: r.control.AccountBlock,
 		PassRole:     r.who.passRole,
 		Used:         r.who.used("s3"),
-		KnownID:      r.knownID,
+		KnownID:      accounts.known,
 		Principals:   r.who.directory,
 		DisplayName:  displayName,
 		Proxies:      r.cfg.TrustedProxies,
