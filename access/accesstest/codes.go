@@ -14,3 +14,15 @@ func S3Codes() map[Reason][]string {
 		NotAllowed:     {"AccessDenied"},
 	}
 }
+
+// QueryCodes are the codes of the refusals of services that speak Query.
+func QueryCodes() map[Reason][]string {
+	return map[Reason][]string{
+		NoCredentials:  {"MissingAuthenticationToken"},
+		WrongSignature: {"SignatureDoesNotMatch"},
+		UnknownKey:     {"InvalidClientTokenId"},
+		Skewed:         {"SignatureDoesNotMatch"},
+		ForeignToken:   {"InvalidClientTokenId"},
+		NotAllowed:     {"AccessDenied"},
+	}
+}

@@ -2,9 +2,7 @@ package iam
 
 import (
 	"context"
-	"encoding/xml"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -58,23 +56,7 @@ func TestMatrix(t *testing.T) {
 			{Name: "denied by an identity policy", Keys: w.keys("denied", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"iam:*","Resource":"*"}]}`, "")},
 			{Name: "beyond a permissions boundary", Keys: w.keys("bounded", allowsAll, "arn:aws:iam::aws:policy/AmazonS3FullAccess")},
 		},
-		Codes: map[accesstest.Reason][]string{
-			accesstest.NoCredentials: {"MissingAuthenticationToken"}, accesstest.WrongSignature: {"SignatureDoesNotMatch"}, accesstest.UnknownKey: {"InvalidClientTokenId"},
-			accesstest.ForeignToken: {"InvalidClientTokenId"}, accesstest.Skewed: {"SignatureDoesNotMatch"}, accesstest.NotAllowed: {"AccessDenied"},
-		},
-		Send: func(t testing.TB, r *http.Request) accesstest.Answer {
-			res, err := http.DefaultClient.Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer res.Body.Close()
-			b, _ := io.ReadAll(res.Body)
-			var e struct {
-				Code string `xml:"Error>Code"`
-			}
-			xml.Unmarshal(b, &e)
-			return accesstest.Answer{Status: res.StatusCode, Code: e.Code, Body: string(b)}
-		},
+		Codes: accesstest.QueryCodes(), Send: accesstest.Send(accesstest.XMLCode),
 	}
 	inputs := w.inputs()
 	for _, op := range door.Operations() {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -371,26 +370,7 @@ func TestMatrix(t *testing.T) {
 		Codes: map[accesstest.Reason][]string{
 			accesstest.NotAllowed: {"AccessDeniedException", "NotFoundException"}, accesstest.UnknownKey: {"UnrecognizedClientException"},
 		},
-		Send: func(t testing.TB, r *http.Request) accesstest.Answer {
-			resp, err := http.DefaultClient.Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer resp.Body.Close()
-			raw, err := io.ReadAll(resp.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var e struct {
-				Type string `json:"__type"`
-			}
-			if resp.StatusCode >= 400 {
-				if err := json.Unmarshal(raw, &e); err != nil {
-					t.Fatalf("%s: %v", raw, err)
-				}
-			}
-			return accesstest.Answer{Status: resp.StatusCode, Code: e.Type[strings.LastIndexByte(e.Type, '#')+1:], Body: string(raw)}
-		},
+		Send: accesstest.Send(accesstest.JSONCode),
 	}
 	// What has no key is the account's own: nobody else's key policy speaks, and
 	// another account does it to itself.

@@ -2,8 +2,6 @@ package secretsmanager
 
 import (
 	"context"
-	"encoding/json"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -83,19 +81,7 @@ func TestMatrix(t *testing.T) {
 			accesstest.NoCredentials: {"MissingAuthenticationTokenException"}, accesstest.WrongSignature: {"InvalidSignatureException"}, accesstest.UnknownKey: {"UnrecognizedClientException"},
 			accesstest.ForeignToken: {"UnrecognizedClientException"}, accesstest.Skewed: {"InvalidSignatureException"}, accesstest.NotAllowed: {"AccessDeniedException"},
 		},
-		Send: func(t testing.TB, r *http.Request) accesstest.Answer {
-			res, err := http.DefaultClient.Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer res.Body.Close()
-			b, _ := io.ReadAll(res.Body)
-			var e struct {
-				Type string `json:"__type"`
-			}
-			json.Unmarshal(b, &e)
-			return accesstest.Answer{Status: res.StatusCode, Code: e.Type, Body: string(b)}
-		},
+		Send: accesstest.Send(accesstest.JSONCode),
 	}
 	for key := range p {
 		if key != "AKIAGOOD" {

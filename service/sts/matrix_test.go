@@ -2,8 +2,6 @@ package sts
 
 import (
 	"context"
-	"encoding/xml"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -60,23 +58,7 @@ func TestMatrix(t *testing.T) {
 	t.Cleanup(srv.Close)
 	m := &accesstest.Matrix{
 		Service: "sts", Region: "us-east-1", Good: []accesstest.Keys{{ID: good, Secret: secretOf(good)}}, Performed: performed.Load,
-		Codes: map[accesstest.Reason][]string{
-			accesstest.NoCredentials: {"MissingAuthenticationToken"}, accesstest.WrongSignature: {"SignatureDoesNotMatch"}, accesstest.UnknownKey: {"InvalidClientTokenId"},
-			accesstest.ForeignToken: {"InvalidClientTokenId"}, accesstest.Skewed: {"SignatureDoesNotMatch"}, accesstest.NotAllowed: {"AccessDenied"},
-		},
-		Send: func(t testing.TB, r *http.Request) accesstest.Answer {
-			res, err := http.DefaultClient.Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer res.Body.Close()
-			b, _ := io.ReadAll(res.Body)
-			var e struct {
-				Code string `xml:"Error>Code"`
-			}
-			xml.Unmarshal(b, &e)
-			return accesstest.Answer{Status: res.StatusCode, Code: e.Code, Body: string(b)}
-		},
+		Codes: accesstest.QueryCodes(), Send: accesstest.Send(accesstest.XMLCode),
 	}
 	served := func(o *accesstest.Operation) bool { return o.Unserved == 0 }
 	for key := range w.bound {
