@@ -132,4 +132,7 @@ type Actor struct {
 	Context policy.Context // may be nil
 	// Grants are grant tokens of KMS that came with the request.
 	Grants []string
+	// Across says that what the actor does is for a resource of another account
+	// than its own. A key that AWS manages is for its own account's alone.
+	Across bool
 }

@@ -111,6 +111,9 @@ func (e *Engine) allow(ctx context.Context, by access.Actor, a *ask) (*entry, er
 	if err := e.decide(ctx, by, a.Action, &s); err != nil {
 		return nil, err
 	}
+	if s.key != nil && s.key.Manager == managerAWS && by.Across {
+		return nil, ErrAccessDenied.Text("User: %s is not authorized to perform: %s on resource: %s because an AWS managed key is not for another account's resources", by.Caller.ARN, a.Action, s.arn)
+	}
 	if s.key == nil { // no decision may let anybody near a key that isn't there
 		return nil, ErrAccessDenied.Text("%s", noResource(by.Caller, a.Action, "this resource"))
 	}

@@ -244,8 +244,10 @@ func (q *question) seal(ctx context.Context, sh *Shipment) error {
 	if q.id.Keys == nil {
 		return errNoIdentity
 	}
+	by := q.id.actor(q.caller, q.keys)
+	by.Across = q.caller.Account != q.bucket.Owner
 	k, sse, err := q.id.Keys.Seal(ctx, &objectkey.Want{
-		By: q.id.actor(q.caller, q.keys), Bucket: q.bucket.Name, Key: v.Key, UID: q.bucket.UID, SSE: v.SSE, EncryptDoes: true, Again: sh.Arrival.Staged,
+		By: by, Bucket: q.bucket.Name, Key: v.Key, UID: q.bucket.UID, SSE: v.SSE, EncryptDoes: true, Again: sh.Arrival.Staged,
 	})
 	if err != nil {
 		return dstKeyError(err)

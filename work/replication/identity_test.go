@@ -482,6 +482,46 @@ func TestKeysOfAnotherAccount(t *testing.T) {
 
 func ptr[T any](v T) *T { return &v }
 
+// TestManagedKeysStayAtHome: a key that AWS manages seals replicas in the role's
+// own account. In another account's bucket nobody there could read them.
+func TestManagedKeysStayAtHome(t *testing.T) {
+	managed := func(account string) string { return "arn:aws:kms:us-west-2:" + account + ":" + objectkey.ManagedKey }
+	for _, c := range []struct{ name, owner, action, reason string }{
+		{"our bucket", ours, "kms:GenerateDataKey", ""},
+		{"our bucket, Encrypt", ours, "kms:Encrypt", ""},
+		{"their bucket", theirs, "kms:GenerateDataKey", "DstPutObjectNotPermitted"},
+		{"their bucket, Encrypt", theirs, "kms:Encrypt", "DstPutObjectNotPermitted"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.src.bucket("source", ours, "", false)
+			w.dst.bucket("copy", c.owner, "", false)
+			from := w.src.key(ours)
+			w.tables.identity[role] = strings.ReplaceAll(recipe(from, "arn:aws:kms:us-west-2:"+ours+":key/*"), `"kms:GenerateDataKey"`, `"`+c.action+`"`)
+			w.dst.policy("copy", grant("arn:aws:s3:::copy/*", "s3:ReplicateObject"))
+			// By the alias, and by the key's own ARN.
+			arn, err := w.dst.kms.Resolve(t.Context(), ours, objectkey.ManagedKey)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{managed(theirs), managed(ours), arn} {
+				w.rule("copy", kmsRule(name))
+				w.put(name, []byte("x"), w.sealed(name, "aws:kms", from, true, nil))
+				w.step()
+				if c.reason != "" {
+					w.want(name, s3.Failed, c.reason)
+					w.absent("copy", name)
+					continue
+				}
+				w.want(name, s3.Completed, "")
+				if o, _ := w.there("copy", name, nil); o.SSE.KeyID != arn {
+					t.Errorf("%s: %+v", name, o.SSE)
+				}
+			}
+		})
+	}
+}
+
 // TestReplicaKeyNames tries what a rule may name as the key of its replicas.
 func TestReplicaKeyNames(t *testing.T) {
 	w := newWorld(t)
