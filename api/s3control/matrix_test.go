@@ -3,70 +3,25 @@ package s3control
 import (
 	"context"
 	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/farhold/farhold/access"
 	"github.com/farhold/farhold/access/accesstest"
-	"github.com/farhold/farhold/policy"
 	"github.com/farhold/farhold/rule"
 	"github.com/farhold/farhold/service"
+	"github.com/farhold/farhold/service/servicetest"
 	"github.com/farhold/farhold/store"
 	"github.com/farhold/farhold/wire/sigv4"
 )
 
-const (
-	allowAll = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
-	denyAll  = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"s3:*","Resource":"*"}}`
-)
-
-// people are users by their access keys, with what binds them.
-type people map[string]*access.Policies
-
-func (p people) Secret(_ context.Context, key, token string) (string, any, error) {
-	if p[key] == nil {
-		return "", nil, sigv4.ErrUnknownKey
-	}
-	if token != "" {
-		return "", nil, sigv4.ErrBadToken
-	}
-	c := &access.Caller{Kind: access.User, Account: account, ARN: "arn:aws:iam::" + account + ":user/" + key, AccessKey: key}
-	if key == "AKIATHEIRS" {
-		c.Account, c.ARN = other, "arn:aws:iam::"+other+":user/"+key
-	}
-	return secret, c, nil
-}
-
-func (p people) Policies(_ context.Context, c *access.Caller) (*access.Policies, error) {
-	return p[c.AccessKey], nil
-}
-
-func (people) ResourceControl(context.Context, string) ([][]*policy.Document, error) { return nil, nil }
-
 // Every operation of the model, with every form of credentials and every kind
 // of policy against it.
 func TestMatrix(t *testing.T) {
-	parse := func(text string, kind policy.Kind) *policy.Document {
-		d, err := policy.Parse([]byte(text), kind)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}
-	yes, no := parse(allowAll, policy.Identity), parse(denyAll, policy.Identity)
-	p := people{
-		"AKIAGOOD":     {Identity: []*policy.Document{yes}},
-		"AKIATHEIRS":   {Identity: []*policy.Document{yes}},
-		"AKIANOTHING":  {},
-		"AKIADENIED":   {Identity: []*policy.Document{yes, no}},
-		"AKIABOUNDARY": {Identity: []*policy.Document{yes}, Boundary: no},
-		"AKIASESSION":  {Identity: []*policy.Document{yes}, Session: []*policy.Document{no}, HasSession: true},
-		"AKIASCP":      {Identity: []*policy.Document{yes}, ServiceControl: [][]*policy.Document{{parse(allowAll, policy.Organization), parse(denyAll, policy.Organization)}}},
-		"AKIABANNED":   {Identity: []*policy.Document{yes}}, // by the bucket's policy
-	}
+	p := servicetest.NewUsers(t, account, "s3:*")
+	p["AKIATHEIRS"] = servicetest.User{Account: other, Bound: p[servicetest.Good].Bound}
+	p["AKIABANNED"] = p[servicetest.Good] // by the bucket's policy
 	w := newWorld(t)
 	if err := w.store.ChangeDocument(t.Context(), "photos", "policy", "", func(*store.Bucket, []byte) ([]byte, error) {
 		return []byte(`{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::` + account + `:user/AKIABANNED"},"Action":"s3:*","Resource":"arn:aws:s3:::photos"}}`), nil
@@ -76,35 +31,31 @@ func TestMatrix(t *testing.T) {
 	if err := w.service.rows.SetRow(t.Context(), blockKey(account), renderBlock(w.service.AccountBlock(account))); err != nil {
 		t.Fatal(err)
 	}
-	var performed atomic.Int64
 	s := w.service.Service()
 	for i := range s.Operations {
-		do, name := s.Operations[i].Do, s.Operations[i].Name
-		s.Operations[i].Do = func(ctx context.Context, c *service.Call, in any) (any, error) {
-			performed.Add(1)
-			out, err := do(ctx, c, in)
-			if name == "DeletePublicAccessBlock" && err == nil { // who reads it next must find it
-				err = w.service.rows.SetRow(ctx, blockKey(account), renderBlock(rule.PublicAccessBlock{}))
+		o := &s.Operations[i]
+		if do := o.Do; o.Name == "DeletePublicAccessBlock" {
+			o.Do = func(ctx context.Context, c *service.Call, in any) (any, error) {
+				out, err := do(ctx, c, in)
+				if err == nil { // who reads it next must find it
+					err = w.service.rows.SetRow(ctx, blockKey(account), renderBlock(rule.PublicAccessBlock{}))
+				}
+				return out, err
 			}
-			return out, err
 		}
 	}
-	d, err := service.New(s, service.Options{
+	performed := servicetest.Count(s)
+	d, srv := servicetest.Serve(t, s, service.Options{
 		Region: "us-east-1", Verifier: &sigv4.Verifier{Credentials: p, Services: []string{"s3"}}, Decider: &access.Decider{Directory: p},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := httptest.NewServer(d)
-	t.Cleanup(srv.Close)
 	m := &accesstest.Matrix{
-		Service: "s3", Region: "us-east-1", Good: []accesstest.Keys{{ID: "AKIAGOOD", Secret: secret}}, Performed: performed.Load, Codes: accesstest.S3Codes(),
+		Service: "s3", Region: "us-east-1", Good: []accesstest.Keys{{ID: servicetest.Good, Secret: servicetest.Secret}}, Performed: performed, Codes: accesstest.S3Codes(),
 		Send: accesstest.Send(accesstest.XMLCode),
 	}
 	tags := map[string]bool{"ListTagsForResource": true, "TagResource": true, "UntagResource": true}
 	for key := range p {
-		if key != "AKIAGOOD" {
-			m.Bad = append(m.Bad, accesstest.Caller{Name: key, Keys: accesstest.Keys{ID: key, Secret: secret}, On: func(o *accesstest.Operation) bool {
+		if key != servicetest.Good {
+			m.Bad = append(m.Bad, accesstest.Caller{Name: key, Keys: accesstest.Keys{ID: key, Secret: servicetest.Secret}, On: func(o *accesstest.Operation) bool {
 				return o.Unserved == 0 && (key != "AKIABANNED" || tags[o.Name])
 			}})
 		}

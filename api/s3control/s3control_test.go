@@ -25,6 +25,7 @@ import (
 	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/seal"
 	"github.com/farhold/farhold/service"
+	"github.com/farhold/farhold/service/servicetest"
 	"github.com/farhold/farhold/stamp"
 	"github.com/farhold/farhold/store"
 	"github.com/farhold/farhold/wire/sigv4"
@@ -105,14 +106,9 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, service: New(RealmRows(r), StoreBuckets(s)), store: s, realm: r}
-	d, err := service.New(w.service.Service(), service.Options{
+	_, w.server = servicetest.Serve(t, w.service.Service(), service.Options{
 		Region: "us-east-1", Verifier: &sigv4.Verifier{Credentials: keys{}, Services: []string{"s3"}}, Decider: &access.Decider{Directory: directory{}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.server = httptest.NewServer(d)
-	t.Cleanup(w.server.Close)
 	return w
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -20,6 +19,7 @@ import (
 	"github.com/farhold/farhold/access"
 	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/service"
+	"github.com/farhold/farhold/service/servicetest"
 	"github.com/farhold/farhold/wire/sigv4"
 )
 
@@ -40,15 +40,10 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 	w := &world{t: t, now: time.Now()}
 	w.d, w.rows = newDirectory(t, change)
 	w.s = New(w.d)
-	door, err := service.New(w.s.Service(), service.Options{
+	_, srv := servicetest.Serve(t, w.s.Service(), service.Options{
 		Region: "eu-west-1", Decider: &access.Decider{Directory: w.d},
 		Verifier: &sigv4.Verifier{Credentials: w.d, Services: []string{"iam"}}, Used: func(c *access.Caller) { w.d.Used(c, "iam") },
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := httptest.NewServer(door)
-	t.Cleanup(srv.Close)
 	w.url = srv.URL
 	w.root = w.client("AKIAROOTROOTROOTROOT", "a secret of the root user")
 	w.rootC = rootCaller(account, "AKIAROOTROOTROOTROOT")

@@ -1,14 +1,11 @@
 package iam
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -16,6 +13,7 @@ import (
 	"github.com/farhold/farhold/access"
 	"github.com/farhold/farhold/access/accesstest"
 	"github.com/farhold/farhold/service"
+	"github.com/farhold/farhold/service/servicetest"
 	"github.com/farhold/farhold/wire/sigv4"
 )
 
@@ -29,27 +27,14 @@ const (
 // is about entities of its own.
 func TestMatrix(t *testing.T) {
 	w := newWorld(t, nil)
-	var performed atomic.Int64
 	table := w.s.Service()
-	for i := range table.Operations {
-		if do := table.Operations[i].Do; do != nil {
-			table.Operations[i].Do = func(ctx context.Context, c *service.Call, in any) (any, error) {
-				performed.Add(1)
-				return do(ctx, c, in)
-			}
-		}
-	}
-	door, err := service.New(table, service.Options{
+	performed := servicetest.Count(table)
+	door, srv := servicetest.Serve(t, table, service.Options{
 		Region: "eu-west-1", Decider: &access.Decider{Directory: w.d}, Verifier: &sigv4.Verifier{Credentials: w.d, Services: []string{"iam"}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := httptest.NewServer(door)
-	t.Cleanup(srv.Close)
 
 	m := &accesstest.Matrix{
-		Service: "iam", Region: "us-east-1", Performed: performed.Load,
+		Service: "iam", Region: "us-east-1", Performed: performed,
 		Good: []accesstest.Keys{{ID: "AKIAROOTROOTROOTROOT", Secret: "a secret of the root user"}, w.keys("good", allowsAll, "")},
 		Bad: []accesstest.Caller{
 			{Name: "without policies", Keys: w.keys("nothing", "", "")},

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/farhold/farhold/access"
 	"github.com/farhold/farhold/access/accesstest"
 	"github.com/farhold/farhold/service"
+	"github.com/farhold/farhold/service/servicetest"
 	"github.com/farhold/farhold/wire/sigv4"
 )
 
@@ -40,25 +40,13 @@ func (p people) Secret(_ context.Context, key, token string) (string, any, error
 	return testSecret, c, nil
 }
 
-// serve puts the engine behind its door. performed counts what was done.
-func (w *world) serve(p people, performed *atomic.Int64) *httptest.Server {
+// serve puts the engine behind its door.
+func (w *world) serve(p people) (srv *httptest.Server, performed func() int64) {
 	w.t.Helper()
 	s := w.Service()
-	for i := range s.Operations {
-		if do := s.Operations[i].Do; do != nil {
-			s.Operations[i].Do = func(ctx context.Context, c *service.Call, in any) (any, error) {
-				performed.Add(1)
-				return do(ctx, c, in)
-			}
-		}
-	}
-	door, err := service.New(s, service.Options{Region: region, Verifier: &sigv4.Verifier{Credentials: p, Services: []string{"kms"}}, Decider: w.decider})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	srv := httptest.NewServer(door)
-	w.t.Cleanup(srv.Close)
-	return srv
+	performed = servicetest.Count(s)
+	_, srv = servicetest.Serve(w.t, s, service.Options{Region: region, Verifier: &sigv4.Verifier{Credentials: p, Services: []string{"kms"}}, Decider: w.decider})
+	return srv, performed
 }
 
 func client(srv *httptest.Server, key string) *awskms.Client {
@@ -80,7 +68,7 @@ func code(err error) string {
 func TestSDK(t *testing.T) {
 	w := newWorld(t)
 	alice := w.user(ours, "alice", allow("kms:Decrypt"))
-	srv := w.serve(people{"AKIAROOT": root(ours), "AKIATHEIRS": root(theirs), "AKIAALICE": alice}, new(atomic.Int64))
+	srv, _ := w.serve(people{"AKIAROOT": root(ours), "AKIATHEIRS": root(theirs), "AKIAALICE": alice})
 	ctx := t.Context()
 	c, a, far := client(srv, "AKIAROOT"), client(srv, "AKIAALICE"), client(srv, "AKIATHEIRS")
 	ok := func(err error) {
@@ -284,8 +272,7 @@ func TestMatrix(t *testing.T) {
 		"AKIABANNED": w.user(ours, "banned", allow("kms:*")),
 		"AKIATHEIRS": root(theirs),
 	}
-	var performed atomic.Int64
-	srv := w.serve(p, &performed)
+	srv, performed := w.serve(p)
 	keyed := func() string {
 		id := newID()
 		text := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:*","Resource":"*"},
@@ -365,7 +352,7 @@ func TestMatrix(t *testing.T) {
 		"RevokeGrant": with(func(arn string) body { return body{"GrantId": granted(arn)} }),
 	}
 	m := &accesstest.Matrix{
-		Service: "kms", Region: region, Performed: performed.Load,
+		Service: "kms", Region: region, Performed: performed,
 		Good: []accesstest.Keys{{ID: "AKIAROOT", Secret: testSecret}},
 		Codes: map[accesstest.Reason][]string{
 			accesstest.NotAllowed: {"AccessDeniedException", "NotFoundException"}, accesstest.UnknownKey: {"UnrecognizedClientException"},
@@ -422,7 +409,7 @@ func TestMatrix(t *testing.T) {
 // TestUnserved: what is known and has nothing behind it says so to whoever asks.
 func TestUnserved(t *testing.T) {
 	w := newWorld(t)
-	srv := w.serve(people{"AKIAROOT": root(ours)}, new(atomic.Int64))
+	srv, _ := w.serve(people{"AKIAROOT": root(ours)})
 	c := client(srv, "AKIAROOT")
 	_, err := c.DescribeCustomKeyStores(t.Context(), &awskms.DescribeCustomKeyStoresInput{})
 	if got := code(err); got != "UnsupportedOperationException: The operation DescribeCustomKeyStores is not implemented. There are no custom key stores." {

@@ -3,7 +3,6 @@ package secretsmanager
 import (
 	"context"
 	"errors"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/farhold/farhold/access"
 	"github.com/farhold/farhold/policy"
 	"github.com/farhold/farhold/service"
+	"github.com/farhold/farhold/service/servicetest"
 	"github.com/farhold/farhold/wire/sigv4"
 )
 
@@ -42,14 +42,9 @@ func (directory) ResourceControl(context.Context, string) ([][]*policy.Document,
 
 func client(t *testing.T, key string) *sm.Client {
 	t.Helper()
-	d, err := service.New(Service(), service.Options{
+	_, srv := servicetest.Serve(t, Service(), service.Options{
 		Region: "eu-west-1", Verifier: &sigv4.Verifier{Credentials: keys{}, Services: []string{"secretsmanager"}}, Decider: &access.Decider{Directory: directory{}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := httptest.NewServer(d)
-	t.Cleanup(srv.Close)
 	// The SDK may close a connection under a long answer; then it tries again.
 	return sm.New(sm.Options{Region: "eu-west-1", BaseEndpoint: &srv.URL, RetryMaxAttempts: 5, Credentials: credentials.NewStaticCredentialsProvider(key, "secret", "")})
 }

@@ -3,7 +3,6 @@ package sts
 import (
 	"context"
 	"errors"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"github.com/farhold/farhold/realm"
 	"github.com/farhold/farhold/service"
 	"github.com/farhold/farhold/service/iam"
+	"github.com/farhold/farhold/service/servicetest"
 	"github.com/farhold/farhold/service/sts/session"
 	"github.com/farhold/farhold/wire/sigv4"
 )
@@ -54,15 +54,10 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, now: time.Now(), tokens: session.New(realm.NewBox(keys, session.Purpose)), users: map[string]*access.Caller{}, roles: map[string]*iam.Role{}, identity: map[string]*policy.Document{}}
 	decider := &access.Decider{Directory: w}
 	w.issuer = NewIssuer(IssuerOptions{Roles: w, Keys: w, Decider: decider, Tokens: w.tokens, Now: func() time.Time { return w.now }})
-	door, err := service.New(w.issuer.Service(), service.Options{
+	_, srv := servicetest.Serve(t, w.issuer.Service(), service.Options{
 		Region: "us-east-1", Decider: decider, Now: func() time.Time { return w.now },
 		Verifier: &sigv4.Verifier{Credentials: w, Services: []string{"sts"}, Now: func() time.Time { return w.now }},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := httptest.NewServer(door)
-	t.Cleanup(srv.Close)
 	w.url = srv.URL
 	w.users["AKIAROOT000000000000"] = &access.Caller{Kind: access.Root, Account: ours, ARN: "arn:aws:iam::" + ours + ":root", UserID: ours, AccessKey: "AKIAROOT000000000000"}
 	return w

@@ -3,10 +3,8 @@ package sts
 import (
 	"context"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 	"github.com/farhold/farhold/access/accesstest"
 	"github.com/farhold/farhold/policy"
 	"github.com/farhold/farhold/service"
+	"github.com/farhold/farhold/service/servicetest"
 	"github.com/farhold/farhold/wire/sigv4"
 )
 
@@ -37,27 +36,14 @@ func TestMatrix(t *testing.T) {
 		w.user(ours, "suspended", ""): {Identity: []*policy.Document{yes}, ServiceControl: [][]*policy.Document{{}}},
 		w.user(theirs, "other", ""):   {Identity: []*policy.Document{no}},
 	}
-	var performed atomic.Int64
 	s := w.issuer.Service()
-	for i := range s.Operations {
-		if do := s.Operations[i].Do; do != nil {
-			s.Operations[i].Do = func(ctx context.Context, c *service.Call, in any) (any, error) {
-				performed.Add(1)
-				return do(ctx, c, in)
-			}
-		}
-	}
-	door, err := service.New(s, service.Options{
+	performed := servicetest.Count(s)
+	door, srv := servicetest.Serve(t, s, service.Options{
 		Region: "us-east-1", Decider: w.issuer.opt.Decider, Verifier: &sigv4.Verifier{Credentials: w, Services: []string{"sts"}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	w.now = time.Now()
-	srv := httptest.NewServer(door)
-	t.Cleanup(srv.Close)
 	m := &accesstest.Matrix{
-		Service: "sts", Region: "us-east-1", Good: []accesstest.Keys{{ID: good, Secret: secretOf(good)}}, Performed: performed.Load,
+		Service: "sts", Region: "us-east-1", Good: []accesstest.Keys{{ID: good, Secret: secretOf(good)}}, Performed: performed,
 		Codes: accesstest.QueryCodes(), Send: accesstest.Send(accesstest.XMLCode),
 	}
 	served := func(o *accesstest.Operation) bool { return o.Unserved == 0 }
@@ -96,6 +82,6 @@ func TestMatrix(t *testing.T) {
 		t.Errorf("%d cells", cells)
 	}
 	// The trust policy is the policy of the resource.
-	_, err = w.with(good, secretOf(good), "").AssumeRole(context.Background(), assume(denying))
+	_, err := w.with(good, secretOf(good), "").AssumeRole(context.Background(), assume(denying))
 	wantError(t, "a deny in the trust policy", err, "AccessDenied", "with an explicit deny in a resource-based policy")
 }
