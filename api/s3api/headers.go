@@ -342,6 +342,15 @@ func showVersionID(h http.Header, v *s3.Version, b *store.Bucket) {
 	}
 }
 
+// showUploadedID sets x-amz-version-id where it answers an upload. With
+// versioning suspended AWS shows none there, though the same version shows as
+// "null" when it is read or was written by a copy.
+func showUploadedID(h http.Header, v *s3.Version, b *store.Bucket) {
+	if b.Versioning == "Enabled" {
+		showVersionID(h, v, b)
+	}
+}
+
 func holdStatus(on bool) string {
 	if on {
 		return "ON"

@@ -95,6 +95,22 @@ func TestShowMetadata(t *testing.T) {
 	}
 }
 
+// TestEncodeWord has what AWS answered for these values.
+func TestEncodeWord(t *testing.T) {
+	for value, want := range map[string]string{
+		"test_—_file%E2%80%94_é_2?.pdf":  "=?UTF-8?Q?test=5F=E2=80=94=5Ffile%E2%80%94=5F=C3=A9=5F2=3F.pdf?=",
+		"test_—_file%E2%80%94_é_2👑.pdf":  "=?UTF-8?Q?test=5F=E2=80=94=5Ffile%E2%80%94=5F=C3=A9=5F2=F0=9F=91=91.pdf?=",
+		"non-ascii-%E2%80%94_—_é_":       "=?UTF-8?Q?non-ascii-%E2%80%94=5F=E2=80=94=5F=C3=A9=5F?=",
+		"ÄMÄZÕÑ S3":                      "=?UTF-8?Q?=C3=84M=C3=84Z=C3=95=C3=91_S3?=",
+		"\x00\x01\x02\x03":               "=?UTF-8?B?AAECAw==?=",
+		"\ufffd\ufffd\ufffd\ufffd\ufffd": "=?UTF-8?B?77+977+977+977+977+9?=",
+	} {
+		if got := encodeWord(value); got != want {
+			t.Errorf("%q: %s, want %s", value, got, want)
+		}
+	}
+}
+
 // FuzzDescribe: whatever headers come, what is kept can be sent again as it is,
 // and limits hold.
 func FuzzDescribe(f *testing.F) {

@@ -84,7 +84,7 @@ func printable(s string) bool {
 func blank(c byte) bool { return c == ' ' || c == '\t' }
 
 // encodeWord gives the RFC 2047 word of s. Bytes that are no UTF-8 are taken for
-// ISO 8859-1.
+// ISO 8859-1. As on AWS, mostly plain text is in encoding Q and all else in B.
 func encodeWord(s string) string {
 	if !utf8.ValidString(s) {
 		r := make([]rune, len(s))
@@ -93,5 +93,44 @@ func encodeWord(s string) string {
 		}
 		s = string(r)
 	}
+	if mostlyPlain(s) {
+		return "=?UTF-8?Q?" + encodeQ(s) + "?="
+	}
 	return "=?UTF-8?B?" + base64.StdEncoding.EncodeToString([]byte(s)) + "?="
+}
+
+// mostlyPlain tells whether s has characters beyond ASCII or control characters,
+// and fewer of them than of the others. Characters beyond the basic plane count
+// twice, since AWS counts units of UTF-16.
+func mostlyPlain(s string) bool {
+	plain, special := 0, 0
+	for _, r := range s {
+		switch {
+		case r > 0xffff:
+			special += 2
+		case r >= 0x7f || r < ' ' && r != '\r' && r != '\n' && r != '\t':
+			special++
+		default:
+			plain++
+		}
+	}
+	return special > 0 && special < plain
+}
+
+// encodeQ escapes s as encoding Q has it: a blank is an underscore, and what is
+// not printable ASCII, or means something in a word, is escaped byte by byte.
+func encodeQ(s string) string {
+	const hex = "0123456789ABCDEF"
+	b := make([]byte, 0, len(s)+16)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == ' ':
+			b = append(b, '_')
+		case c < ' ' || c >= 0x7f || c == '=' || c == '?' || c == '_':
+			b = append(b, '=', hex[c>>4], hex[c&15])
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b)
 }

@@ -137,7 +137,7 @@ func completeMultipartUpload(d *Door, rq *Request) error {
 		w.Close("CompleteMultipartUploadResult")
 		return result{doc: w, headers: func(h http.Header) {
 			withoutCustomer(h, v.SSE)
-			showVersionID(h, v, b)
+			showUploadedID(h, v, b)
 		}}
 	})
 }

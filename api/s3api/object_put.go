@@ -49,5 +49,5 @@ func showWritten(h http.Header, v *s3.Version, b *store.Bucket) {
 	h["Etag"] = []string{`"` + v.ETag + `"`}
 	showChecksum(h, v.Checksum)
 	showSSE(h, v.SSE)
-	showVersionID(h, v, b)
+	showUploadedID(h, v, b)
 }

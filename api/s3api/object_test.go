@@ -517,8 +517,20 @@ func TestVersions(t *testing.T) {
 	w.do("DELETE", "/bucket/nothing-there", nil).want(t, 204, "")
 	// Suspended: the null version is written again.
 	w.versioning("bucket", types.BucketVersioningStatusSuspended)
-	if v := w.put("bucket", "key", "null again").header.Get("X-Amz-Version-Id"); v != "null" {
-		t.Errorf("suspended: %q", v)
+	if v, ok := w.put("bucket", "key", "null again").header["X-Amz-Version-Id"]; ok {
+		t.Errorf("an upload while versioning is suspended: %q", v)
+	}
+	if a := w.do("GET", "/bucket/key", nil); a.body != "null again" || a.header.Get("X-Amz-Version-Id") != "null" {
+		t.Errorf("suspended: %q of version %q", a.body, a.header.Get("X-Amz-Version-Id"))
+	}
+	copied := w.do("PUT", "/bucket/copy", nil, "x-amz-copy-source", "/bucket/key")
+	if copied.status != 200 || copied.header.Get("X-Amz-Version-Id") != "null" {
+		t.Errorf("a copy while versioning is suspended: %d %v", copied.status, copied.header)
+	}
+	upload := w.upload("/bucket/parts")
+	whole := w.do("POST", "/bucket/parts?uploadId="+upload, completion([]string{w.part("/bucket/parts", upload, 1, []byte("one"))}))
+	if _, ok := whole.header["X-Amz-Version-Id"]; ok || whole.status != 200 {
+		t.Errorf("an upload in parts while versioning is suspended: %d %v", whole.status, whole.header)
 	}
 	if d := w.do("DELETE", "/bucket/key", nil); d.header.Get("X-Amz-Version-Id") != "null" || d.header.Get("X-Amz-Delete-Marker") != "true" {
 		t.Errorf("suspended: %v", d.header)
