@@ -54,6 +54,8 @@ var (
 	ErrNoAccount   = errors.New("realm: there is no such account")
 	ErrAccountName = errors.New("realm: the name of an account has 1 to 50 printable characters, and is not 12 digits")
 	ErrAccountHas  = errors.New("realm: an account of that name is there already")
+	// ErrFirstRootKey refuses to change what the realm's tables do not have.
+	ErrFirstRootKey = errors.New("realm: the first account's root credentials are the regions': change root.yaml or what their configuration names, and start them anew")
 )
 
 // accountRow is the row of an account.
@@ -212,6 +214,36 @@ func (r *Realm) SuspendAccount(ctx context.Context, id string, suspended bool) e
 	return r.UpdateRows(ctx, func(tx *RowTx) error {
 		return changeAccount(tx, id, func(a *accountRow) { a.Suspended = suspended })
 	})
+}
+
+// ResetRootKey gives the root user of an account another access key in place of
+// the one it has, which is worth nothing from then on: for a secret that was
+// lost, or that others may know. The first account's stands in the regions'
+// configuration and is changed there. Errors: ErrNoAccount, ErrFirstRootKey and
+// those of UpdateRows.
+func (r *Realm) ResetRootKey(ctx context.Context, id string) (RootKey, error) {
+	if id == r.opt.Account {
+		return RootKey{}, ErrFirstRootKey
+	}
+	key := newRootKey()
+	sealed := r.Seal([]byte(key.Secret), aboutRootKey(id, key.AccessKey))
+	err := r.UpdateRows(ctx, func(tx *RowTx) error {
+		var old string
+		err := changeAccount(tx, id, func(a *accountRow) {
+			old = a.accessKey
+			a.accessKey, a.sealed = key.AccessKey, sealed
+		})
+		if err != nil {
+			return err
+		}
+		tx.Delete(rootKeyKey(old))
+		tx.Put(rootKeyKey(key.AccessKey), []byte(id))
+		return nil
+	})
+	if err != nil {
+		return RootKey{}, err
+	}
+	return key, nil
 }
 
 // changeAccount changes the row of an account in a transaction.

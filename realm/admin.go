@@ -10,15 +10,16 @@ import (
 // folder, and so its certificate. A request counts as one when it comes from the
 // region itself.
 const (
-	OpStatus   = "status"   // nothing is changed
-	OpPromote  = "promote"  // see Realm.Promote; Force
-	OpAccounts = "accounts" // list them
-	OpCreate   = "create"   // an account of that Name
-	OpSuspend  = "suspend"  // Account
-	OpResume   = "resume"   // Account
-	OpAttach   = "attach"   // Control of Kind to Account
-	OpDetach   = "detach"   // the policy of Kind and Name from Account
-	OpControls = "controls" // list those of Kind attached to Account
+	OpStatus   = "status"    // nothing is changed
+	OpPromote  = "promote"   // see Realm.Promote; Force
+	OpAccounts = "accounts"  // list them
+	OpCreate   = "create"    // an account of that Name
+	OpSuspend  = "suspend"   // Account
+	OpResume   = "resume"    // Account
+	OpResetKey = "reset-key" // Account
+	OpAttach   = "attach"    // Control of Kind to Account
+	OpDetach   = "detach"    // the policy of Kind and Name from Account
+	OpControls = "controls"  // list those of Kind attached to Account
 )
 
 // AdminQuestion is a request of an operator.
@@ -39,7 +40,7 @@ type AdminAnswer struct {
 	Home      string     `json:"home,omitempty"`
 	Position  string     `json:"position,omitempty"` // how far the region's tables are
 	Accounts  []Account  `json:"accounts,omitempty"`
-	Key       *RootKey   `json:"key,omitempty"` // of a new account; shown this once
+	Key       *RootKey   `json:"key,omitempty"` // of a new account, or in place of one; shown this once
 	Controls  []Control  `json:"controls,omitempty"`
 	Promotion *Promotion `json:"promotion,omitempty"`
 }
@@ -98,7 +99,7 @@ func (r *Realm) administer(ctx context.Context, q *AdminQuestion) (*AdminAnswer,
 			return nil, err
 		}
 		return &AdminAnswer{Accounts: []Account{account}, Key: &key}, nil
-	case OpSuspend, OpResume, OpAttach, OpDetach, OpControls:
+	case OpSuspend, OpResume, OpResetKey, OpAttach, OpDetach, OpControls:
 	default:
 		return nil, errors.New("realm: the region does not know " + q.Op)
 	}
@@ -110,6 +111,11 @@ func (r *Realm) administer(ctx context.Context, q *AdminQuestion) (*AdminAnswer,
 	switch q.Op {
 	case OpSuspend, OpResume:
 		err = r.SuspendAccount(ctx, account.ID, q.Op == OpSuspend)
+	case OpResetKey:
+		var key RootKey
+		if key, err = r.ResetRootKey(ctx, account.ID); err == nil {
+			a.Key = &key
+		}
 	case OpAttach:
 		if q.Control == nil {
 			return nil, errors.New("realm: no policy is given")

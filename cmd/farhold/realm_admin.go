@@ -67,9 +67,15 @@ organisation policy binds it.`,
 			if err != nil {
 				return err
 			}
-			w := cmd.OutOrStdout()
-			fmt.Fprintf(w, "Account %s, %s. Its root user's credentials, which are shown this once:\n\n", a.Accounts[0].ID, a.Accounts[0].Name)
-			fmt.Fprintf(w, "export AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\n", a.Key.AccessKey, a.Key.Secret)
+			printRootKey(cmd.OutOrStdout(), a)
+			return nil
+		}),
+		one("reset-key ACCOUNT", "Replace the access key of an account's root user, and print the new one this once", func(cmd *cobra.Command, account string) error {
+			a, err := put(cmd, realm.AdminQuestion{Op: realm.OpResetKey, Account: account})
+			if err != nil {
+				return err
+			}
+			printRootKey(cmd.OutOrStdout(), a)
 			return nil
 		}),
 		&cobra.Command{Use: "list", Short: "List the accounts", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
@@ -173,6 +179,12 @@ func newControlsCommand(k realm.ControlKind, what string, put putAdmin) *cobra.C
 			return nil
 		},
 	}
+}
+
+// printRootKey prints the key of an account's root user, as a shell takes it.
+func printRootKey(w io.Writer, a *realm.AdminAnswer) {
+	fmt.Fprintf(w, "Account %s, %s. Its root user's credentials, which are shown this once:\n\n", a.Accounts[0].ID, a.Accounts[0].Name)
+	fmt.Fprintf(w, "export AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\n", a.Key.AccessKey, a.Key.Secret)
 }
 
 func printAccounts(w io.Writer, list []realm.Account) {

@@ -96,6 +96,18 @@ func TestAccountsOfDev(t *testing.T) {
 	if arn, err := whoIs(t, address, "eu-west-1", env); err != nil || !strings.Contains(arn, id) {
 		t.Errorf("the account after a restart: %q, %v", arn, err)
 	}
+	renewed := exports(run(t, "realm", "account", "reset-key", "Partner", "--dir", dir))
+	for _, region := range []string{"us-east-1", "us-west-2", "eu-west-1"} {
+		if arn, err := whoIs(t, address, region, renewed); err != nil || arn != "arn:aws:iam::"+id+":root" {
+			t.Errorf("%s, the new key: %q, %v", region, arn, err)
+		}
+		if _, err := whoIs(t, address, region, env); err == nil || !strings.Contains(err.Error(), "InvalidClientTokenId") {
+			t.Errorf("%s, the key that was replaced: %v", region, err)
+		}
+	}
+	refuses(t, "root.yaml", "realm", "account", "reset-key", "root", "--dir", dir)
+	refuses(t, "no such account", "realm", "account", "reset-key", "nobody", "--dir", dir)
+	env = renewed
 	run(t, "realm", "account", "suspend", "Partner", "--dir", dir)
 	if _, err := whoIs(t, address, "us-east-1", env); err == nil || !strings.Contains(err.Error(), "InvalidClientTokenId") {
 		t.Errorf("a suspended account: %v", err)
