@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -26,6 +25,10 @@ const globalRegion = "us-east-1"
 
 // inflatedMax bounds a compressed body once it is inflated, in bytes.
 const inflatedMax = 4 << 20
+
+// workMax is how long a request may work once its body has been read. Clients
+// of AWS give up after a minute.
+const workMax = time.Minute
 
 // Door serves a service. It is safe for concurrent use.
 type Door struct {
@@ -57,18 +60,29 @@ type exchange struct {
 }
 
 // ServeHTTP serves one request: it takes the stages in order, of which the
-// first that fails gives the answer.
+// first that fails gives the answer. Once the body is there its work does not
+// end with the client: net/http ends its own context also when a client shuts
+// its sending side and waits for the answer, and what has been begun, here or in
+// the home region, is not to be left half done by one that goes away.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{door: d, r: r, id: requestID(), begun: d.opt.Now(), proto: d.protocol(r)}
 	x.json10 = strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-amz-json-1.0")
-	ctx := r.Context()
-	var err error
-	for _, stage := range []func(context.Context) error{x.find, x.identify, x.decode, x.validate, x.authorise, x.perform} {
-		if err = stage(ctx); err != nil {
-			break
+	x.record(w, x.serve())
+}
+
+func (x *exchange) serve() error {
+	if err := x.find(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), workMax)
+	defer cancel()
+	x.r = x.r.WithContext(ctx)
+	for _, stage := range []func(context.Context) error{x.identify, x.decode, x.validate, x.authorise, x.perform} {
+		if err := stage(ctx); err != nil {
+			return err
 		}
 	}
-	x.record(w, err)
+	return nil
 }
 
 // protocol tells what a request speaks, whether the service does or not: the
@@ -105,7 +119,7 @@ func rpcPath(path string) (target, op string, ok bool) {
 }
 
 // find reads the body, which no service here streams, and finds the operation.
-func (x *exchange) find(ctx context.Context) error {
+func (x *exchange) find() error {
 	if err := x.read(); err != nil {
 		return err
 	}
@@ -363,9 +377,7 @@ func (x *exchange) record(w http.ResponseWriter, err error) {
 		e := d.told(x.proto, err)
 		a = x.refusal(e)
 		observed = e.Status
-		switch gone := errors.Is(err, context.Canceled) && x.r.Context().Err() != nil; {
-		case gone:
-			observed = statusClientGone
+		switch {
 		case e.Status == http.StatusServiceUnavailable:
 			d.opt.Log.Warn("a request can't be served now", "service", d.service.Name, "request", x.id, "operation", x.name(), "error", err)
 		case e.Status >= 500 && e.Status != http.StatusNotImplemented:
@@ -377,10 +389,6 @@ func (x *exchange) record(w http.ResponseWriter, err error) {
 		d.opt.Observe(x.name(), observed, int64(len(x.body)), n, d.opt.Now().Sub(x.begun))
 	}
 }
-
-// statusClientGone is observed where a client went away before the answer. It
-// never goes over the wire.
-const statusClientGone = 499
 
 func (x *exchange) name() string {
 	if x.op == nil {
