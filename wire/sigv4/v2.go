@@ -30,7 +30,7 @@ func (v *Verifier) headerV2(r *http.Request, s *scratch, path, auth string) (*Re
 	c := s.newClaim(HeaderV2)
 	c.signature = signature
 	c.cred.accessKey = accessKey
-	if err := requestDate(r, c); err != nil {
+	if err := requestDateV2(r, c); err != nil {
 		return nil, err
 	}
 	if err := v.skew(c.date, c.dateText); err != nil {
@@ -46,6 +46,22 @@ func (v *Verifier) headerV2(r *http.Request, s *scratch, path, auth string) (*Re
 		date, _ = only(r, "Date") // requestDate has seen that there is one
 	}
 	return v.proveV2(r, s, path, c, date, false)
+}
+
+// requestDateV2 is requestDate for Version 2, under which an x-amz-date takes
+// the word from Date also where it is empty, as it does in the string to sign,
+// and a date before 1970 is none.
+func requestDateV2(r *http.Request, c *claim) error {
+	if v := r.Header["X-Amz-Date"]; len(v) == 1 && strings.TrimSpace(v[0]) == "" {
+		return refuse(errNoDate, Incomplete)
+	}
+	if err := requestDate(r, c); err != nil {
+		return err
+	}
+	if c.date.Unix() < 0 {
+		return refuse(errNoDate, Incomplete)
+	}
+	return nil
 }
 
 // presignedV2 verifies Signature Version 2 in the query.

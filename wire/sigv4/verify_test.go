@@ -162,6 +162,52 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+// Version 2 wants a date that is one: an x-amz-date that says nothing does not
+// leave the word to Date, and there was no time before 1970. These are refused
+// before the clocks are compared.
+func TestDatesV2(t *testing.T) {
+	now := time.Date(2007, 3, 27, 19, 36, 42, 0, time.UTC)
+	const good = "Tue, 27 Mar 2007 19:36:42 GMT"
+	signed := func(date, amzDate string) *http.Request {
+		r := received(t, "GET /b/k HTTP/1.1\nHost: h")
+		sts := "GET\n\n\n" + date + "\n"
+		if date != "absent" {
+			r.Header.Set("Date", date)
+		}
+		if amzDate != "absent" {
+			r.Header.Set("X-Amz-Date", amzDate)
+			sts = "GET\n\n\n\nx-amz-date:" + amzDate + "\n"
+		}
+		r.Header.Set("Authorization", "AWS "+docKey+":"+signV2(sts+"/b/k"))
+		return r
+	}
+	for _, tc := range []struct {
+		date, amzDate string
+		code          string
+	}{
+		{good, "absent", ""}, {good, good, ""}, {"absent", good, ""}, {"", good, ""},
+		{"Thu, 01 Jan 1970 00:00:00 GMT", good, ""},
+		{good, "", "AccessDenied"}, {"absent", "", "AccessDenied"}, {"", "absent", "AccessDenied"}, {"absent", "absent", "AccessDenied"},
+		{good, " ", "AccessDenied"}, {good, "Bad Date", "AccessDenied"}, {"Bad Date", "absent", "AccessDenied"},
+		{good, "Tue, 07 Jul 1950 21:53:04 GMT", "AccessDenied"}, {"Tue, 07 Jul 1950 21:53:04 GMT", "absent", "AccessDenied"},
+		{good, "Wed, 31 Dec 1969 23:59:59 GMT", "AccessDenied"}, {good, "19691231T235959Z", "AccessDenied"},
+		{good, "Thu, 01 Jan 1970 00:00:00 GMT", "RequestTimeTooSkewed"}, {good, "Tue, 07 Jul 9999 21:53:04 GMT", "RequestTimeTooSkewed"},
+		{good, "Tue, 27 Mar 2007 19:21:41 GMT", "RequestTimeTooSkewed"}, {"Tue, 27 Mar 2007 19:51:43 GMT", "absent", "RequestTimeTooSkewed"},
+	} {
+		_, err := verifier(now).Verify(signed(tc.date, tc.amzDate))
+		switch tc.code {
+		case "":
+			if err != nil {
+				t.Errorf("%q, %q: %v", tc.date, tc.amzDate, err)
+			}
+		case "AccessDenied":
+			wants(t, err, Incomplete, tc.code, "AWS authentication requires a valid Date or x-amz-date header")
+		default:
+			wants(t, err, Skewed, tc.code, "The difference between the request time and the current time is too large.")
+		}
+	}
+}
+
 // A SignatureDoesNotMatch shows what the server understood, and never the
 // signature that it expected.
 func TestMismatchShowsNoSecret(t *testing.T) {
