@@ -4,16 +4,7 @@
 # realm's folder. Calls that do not depend on each other run at once: the CLI
 # takes longer to start than to be answered.
 set -euo pipefail
-aws=${AWS:-aws}
-fail() { echo "identity: $*" >&2; exit 1; }
-same() { [ "$2" = "$3" ] || fail "$1: $2, want $3"; }
-# refused CODE COMMAND…: the command must fail with that code.
-refused() {
-	local code=$1 out
-	shift
-	if out=$("$@" 2>&1); then fail "$* was allowed"; fi
-	case $out in *"$code"*) ;; *) fail "$*: $out, want $code" ;; esac
-}
+source "$(dirname "${BASH_SOURCE[0]}")/helpers.sh"
 # ask WHAT WANT QUERY COMMAND…: the answer's QUERY must be WANT.
 ask() {
 	local what=$1 want=$2 query=$3 got

@@ -13,14 +13,11 @@ var identity []byte
 func TestIdentityCLI(t *testing.T) {
 	walk(t)
 	t.Parallel()
-	bash := need(t, "bash", "--version")
-	aws := need(t, "aws", "--version")
-	r := start(t, true)
+	r, run := shell(t)
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.env = append(r.env, "AWS="+aws, "FARHOLD="+path, "DATA="+r.data)
-	r.write("identity.sh", identity)
-	t.Log(r.run(bash, "identity.sh"))
+	r.env = append(r.env, "FARHOLD="+path, "DATA="+r.data)
+	run("identity.sh", identity)
 }

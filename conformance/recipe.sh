@@ -4,16 +4,7 @@
 # the CA bundle, credentials and a region. Where the recipe and AWS differ, AWS
 # counts; such places say so.
 set -euo pipefail
-aws=${AWS:-aws}
-fail() { echo "recipe: $*" >&2; exit 1; }
-same() { [ "$2" = "$3" ] || fail "$1: $2, want $3"; }
-# refused CODE COMMAND…: the command must fail with that code.
-refused() {
-	local code=$1 out
-	shift
-	if out=$("$@" 2>&1); then fail "$* was allowed"; fi
-	case $out in *"$code"*) ;; *) fail "$*: $out, want $code" ;; esac
-}
+source "$(dirname "${BASH_SOURCE[0]}")/helpers.sh"
 # eventually WHAT WANT COMMAND…: the command must print WANT within a minute.
 eventually() {
 	local what=$1 want=$2 got= end=$((SECONDS + 60))

@@ -13,10 +13,6 @@ var recipe []byte
 func TestRecipe(t *testing.T) {
 	walk(t)
 	t.Parallel()
-	bash := need(t, "bash", "--version")
-	aws := need(t, "aws", "--version")
-	r := start(t, true)
-	r.env = append(r.env, "AWS="+aws)
-	r.write("recipe.sh", recipe)
-	t.Log(r.run(bash, "recipe.sh"))
+	_, run := shell(t)
+	run("recipe.sh", recipe)
 }
