@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
 )
 
 // Bounds of what the guard lets through.
@@ -35,6 +36,8 @@ type guard struct {
 	left  int64 // bytes of a body or chunk still to come
 	lines int   // of a trailer
 	size  int   // of a trailer
+
+	unread atomic.Bool // some of a request is still to come from a client that may send it
 }
 
 type frameState uint8
@@ -78,9 +81,13 @@ func (g *guard) Read(p []byte) (int, error) {
 			if g.left -= int64(n); g.left == 0 {
 				g.bodyOver()
 			}
+			if err != nil {
+				g.unread.Store(false) // it has gone, or had its time
+			}
 			return n, err
 		}
 		if err := g.fill(); err != nil {
+			g.unread.Store(false)
 			return 0, err
 		}
 		g.advance()
@@ -129,8 +136,10 @@ func (g *guard) advance() {
 			switch {
 			case f.chunked:
 				g.state = inChunkLine
+				g.unread.Store(true)
 			case f.length > 0:
 				g.state, g.left = inBody, f.length
+				g.unread.Store(true)
 			}
 		case inBody, inChunk:
 			n := min(int64(len(rest)), g.left)
@@ -172,6 +181,7 @@ func (g *guard) advance() {
 			g.lines, g.size = g.lines+1, g.size+len(line)+2
 			if len(line) == 0 {
 				g.state = inHead
+				g.unread.Store(false)
 			} else if name, _, err := splitHeader(line); err != nil || g.lines > headersMax || framing(name) {
 				g.refuse(noChunk)
 				return
@@ -191,6 +201,7 @@ func (g *guard) bodyOver() {
 		g.state = inChunkEnd
 	} else {
 		g.state = inHead
+		g.unread.Store(false)
 	}
 }
 
@@ -200,6 +211,7 @@ func (g *guard) refuse(with []byte) {
 	g.buf = append(g.buf[:g.ok], with...)
 	g.ok = len(g.buf)
 	g.state = refused
+	g.unread.Store(true)
 }
 
 // headEnd gives the length of a head with its empty line, or -1. A line feed
@@ -235,12 +247,24 @@ func (g *guard) line(b []byte, most int) (line []byte, ok bool) {
 	return b[:i-1], true
 }
 
-// CloseWrite lets net/http end an answer in an orderly way.
+// CloseWrite lets net/http end an answer in an orderly way. It calls this after
+// the last answer where it left some of a body unread, and closes half a second
+// later.
 func (g *guard) CloseWrite() error {
-	if c, ok := g.Conn.(interface{ CloseWrite() error }); ok {
-		return c.CloseWrite()
+	if g.unread.Load() && g.linger() {
+		return nil
 	}
-	return nil
+	return closeWrite(g.Conn)
+}
+
+// Close implements net.Conn. net/http closes at once where a client has waited
+// for 100 Continue or said that this was its last request, but the rest of its
+// body may come all the same.
+func (g *guard) Close() error {
+	if g.unread.Load() && g.linger() {
+		return nil
+	}
+	return g.Conn.Close()
 }
 
 // frame is how a request's body is framed.

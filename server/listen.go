@@ -31,6 +31,8 @@ type life struct {
 	crowd *crowd
 	idle  atomic.Int64 // since when, in Unix nanoseconds; 0 while it is busy
 	once  sync.Once
+
+	lingers bool // its last answer is out; under the crowd's mutex
 }
 
 // Close implements net.Conn.
@@ -39,9 +41,12 @@ func (l *life) Close() error {
 	return l.Conn.Close()
 }
 
-// CloseWrite lets net/http end an answer in an orderly way.
-func (l *life) CloseWrite() error {
-	if c, ok := l.Conn.(interface{ CloseWrite() error }); ok {
+// CloseWrite shuts the sending side.
+func (l *life) CloseWrite() error { return closeWrite(l.Conn) }
+
+// closeWrite shuts the sending side of a connection that has one.
+func closeWrite(c net.Conn) error {
+	if c, ok := c.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
 	}
 	return nil
@@ -49,9 +54,13 @@ func (l *life) CloseWrite() error {
 
 // crowd is the connections of a listener, bounded.
 type crowd struct {
-	max int
-	mu  sync.Mutex
-	all map[*life]struct{}
+	max      int
+	patience patience
+	mu       sync.Mutex
+	all      map[*life]struct{}
+	lingers  int  // how many of them linger
+	closing  bool // nothing begins to linger any more
+	wg       sync.WaitGroup
 }
 
 // enter takes a connection in. When there are too many, the one that has been
@@ -113,7 +122,7 @@ type guardKey struct{}
 // newPublic makes a listener's servers. cert is nil for plain HTTP.
 func newPublic(l net.Listener, cert *realm.KeyPair, h http.Handler, limits config.Limits, log *slog.Logger) *public {
 	p := &public{l: l, log: log, closed: make(chan struct{})}
-	p.crowd = crowd{max: limits.Connections, all: map[*life]struct{}{}}
+	p.crowd = crowd{max: limits.Connections, patience: lingering, all: map[*life]struct{}{}}
 	p.q1, p.q2 = newQueue(l.Addr()), newQueue(l.Addr())
 	errorLog := slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	server := func() *http.Server {
@@ -254,15 +263,17 @@ func (p *public) shutdown(ctx context.Context) error {
 	}
 	wg.Wait()
 	p.crowd.mu.Lock()
+	p.crowd.closing = true
 	left := make([]*life, 0, len(p.crowd.all))
 	for l := range p.crowd.all {
 		left = append(left, l)
 	}
 	p.crowd.mu.Unlock()
-	for _, l := range left { // those in a handshake
+	for _, l := range left { // those in a handshake, or lingering
 		l.Close()
 	}
 	p.wg.Wait()
+	p.crowd.wg.Wait()
 	return err
 }
 

@@ -113,7 +113,9 @@ func (f *Front) bound(next http.Handler) http.Handler {
 			// whether the client still waits for 100 Continue. Where it does not
 			// see that, it waits for the body before it sends a refusal.
 			inner := *r
-			inner.Body = &slowBody{ReadCloser: r.Body, ctl: ctl, window: window, left: window}
+			body := &slowBody{ReadCloser: r.Body, ctl: ctl, window: window, left: window}
+			defer body.end()
+			inner.Body = body
 			r = &inner
 		}
 		next.ServeHTTP(sw, r)

@@ -21,6 +21,7 @@ type slowBody struct {
 	left   time.Duration // of this window
 	moved  int           // bytes in this window
 	set    time.Time     // the deadline that stands
+	ended  bool          // all of it was read
 }
 
 // Read implements io.Reader.
@@ -41,11 +42,20 @@ func (b *slowBody) Read(p []byte) (int, error) {
 		b.moved, b.left = 0, b.window
 	}
 	if err == io.EOF {
+		b.ended = true
 		// From here net/http reads to see whether the client goes away, and
 		// takes a deadline for that.
 		b.ctl.SetReadDeadline(time.Time{})
 	}
 	return n, err
+}
+
+// end bounds the time in which net/http drops what its handler left of a body:
+// 256 KiB at most, and before the next request.
+func (b *slowBody) end() {
+	if !b.ended {
+		b.ctl.SetReadDeadline(time.Now().Add(min(b.window, lingering.pause)))
+	}
 }
 
 // slowWriter is an answer whose receiver must make progress: each write has
