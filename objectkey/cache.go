@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/farhold/farhold/access"
@@ -13,8 +14,9 @@ import (
 
 // cache keeps at most cacheMax values, each for life from when it was put.
 type cache[K comparable, V any] struct {
-	now  func() time.Time
-	life time.Duration
+	now       func() time.Time
+	life      time.Duration
+	forgotten *atomic.Uint64
 
 	mu    sync.Mutex
 	m     map[K]kept[V]
@@ -26,8 +28,8 @@ type kept[V any] struct {
 	until time.Time
 }
 
-func newCache[K comparable, V any](now func() time.Time, life time.Duration) *cache[K, V] {
-	return &cache[K, V]{now: now, life: life, m: make(map[K]kept[V])}
+func newCache[K comparable, V any](now func() time.Time, life time.Duration, forgotten *atomic.Uint64) *cache[K, V] {
+	return &cache[K, V]{now: now, life: life, forgotten: forgotten, m: make(map[K]kept[V])}
 }
 
 func (c *cache[K, V]) get(k K) (v V, ok bool) {
@@ -43,10 +45,15 @@ func (c *cache[K, V]) get(k K) (v V, ok bool) {
 	return e.value, true
 }
 
-func (c *cache[K, V]) put(k K, v V) {
+// put keeps a value that was asked for when forgotten was at a count, unless
+// something was forgotten since: the value may be of before the change.
+func (c *cache[K, V]) put(at uint64, k K, v V) {
 	now := c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.forgotten.Load() != at {
+		return
+	}
 	c.tidy(now)
 	if len(c.m) >= cacheMax {
 		// Whoever fills it gains nothing but calls of KMS.

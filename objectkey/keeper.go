@@ -250,16 +250,17 @@ func (k *Keys) bucketKey(ctx context.Context, w *Want) (DataKey, error) {
 			return d, nil
 		}
 	}
+	at := k.forgotten.Load()
 	d, err := k.generate(ctx, w)
 	if err != nil {
 		return DataKey{}, err
 	}
 	name.key = d.KeyARN
-	k.uses.put(u, d.KeyARN)
+	k.uses.put(at, u, d.KeyARN)
 	if older, ok := k.bucketKeys.get(name); ok {
 		return older, nil // the new one was the price of the decision
 	}
-	k.bucketKeys.put(name, d)
+	k.bucketKeys.put(at, name, d)
 	return d, nil
 }
 
@@ -284,9 +285,10 @@ func (k *Keys) decrypt(ctx context.Context, w *Want, blob []byte, about map[stri
 	if data, ok := k.opened.get(o); ok {
 		return data, nil
 	}
+	at := k.forgotten.Load()
 	data, _, err := k.opt.KMS.Decrypt(ctx, w.By, blob, about)
 	if err == nil {
-		k.opened.put(o, data)
+		k.opened.put(at, o, data)
 	}
 	return data, err
 }

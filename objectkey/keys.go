@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/farhold/farhold/awserr"
@@ -25,8 +26,8 @@ const (
 	// DecisionMax is how long a decision of KMS about a caller and a bucket key
 	// (or an upload's key) counts at most. Within it a permission that was
 	// revoked, or a key that was disabled, may still be used by a caller who used
-	// it just before; Keys.Forget ends that at once. What has no bucket key is
-	// asked of KMS each time.
+	// it just before; Keys.Forget and Keys.ForgetDecisions end that at once. What
+	// has no bucket key is asked of KMS each time.
 	DecisionMax = 5 * time.Second
 	// BucketKeyMax is how long new objects are sealed under one bucket key.
 	BucketKeyMax = 5 * time.Minute
@@ -58,6 +59,8 @@ type Keys struct {
 	uses       *cache[use, string]
 	bucketKeys *cache[shared, DataKey]
 	opened     *cache[opening, []byte]
+	// forgotten counts what was forgotten. What KMS was asked before is not kept.
+	forgotten atomic.Uint64
 }
 
 // New makes Keys.
@@ -65,23 +68,30 @@ func New(o Options) *Keys {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Keys{
-		opt:        o,
-		uses:       newCache[use, string](o.Now, DecisionMax),
-		bucketKeys: newCache[shared, DataKey](o.Now, BucketKeyMax),
-		opened:     newCache[opening, []byte](o.Now, DecisionMax),
-	}
+	k := &Keys{opt: o}
+	k.uses = newCache[use, string](o.Now, DecisionMax, &k.forgotten)
+	k.bucketKeys = newCache[shared, DataKey](o.Now, BucketKeyMax, &k.forgotten)
+	k.opened = newCache[opening, []byte](o.Now, DecisionMax, &k.forgotten)
+	return k
 }
 
 // KMS tells whether there is a KMS.
 func (k *Keys) KMS() bool { return k.opt.KMS != nil }
 
-// Forget drops every data key and every decision that is kept. Whoever changes
-// a KMS key, its policy or its grants, or what binds a caller, may call it so
-// that the change acts at once.
+// Forget drops every data key and every decision that is kept, and those that
+// KMS is about to answer. Whoever changes a KMS key, its policy or its grants
+// calls it, so that the change acts at once.
 func (k *Keys) Forget() {
-	k.uses.clear()
+	k.ForgetDecisions()
 	k.bucketKeys.clear()
+}
+
+// ForgetDecisions drops what was decided about callers and leaves the bucket
+// keys, which nobody gets without a decision. Whoever changes what binds callers
+// calls it.
+func (k *Keys) ForgetDecisions() {
+	k.forgotten.Add(1) // first: who finds it unchanged puts before what is cleared
+	k.uses.clear()
 	k.opened.clear()
 }
 

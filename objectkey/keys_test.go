@@ -364,6 +364,63 @@ func TestRevoked(t *testing.T) {
 	both("rotated", "alice", "<nil>", "<nil>")
 }
 
+// between is a KMS that lets something happen between a decision and its answer.
+type between struct {
+	*fakekms.KMS
+	do func()
+}
+
+func (b between) GenerateDataKey(ctx context.Context, by access.Actor, keyID string, n int, about map[string]string) (objectkey.DataKey, error) {
+	defer b.do()
+	return b.KMS.GenerateDataKey(ctx, by, keyID, n, about)
+}
+
+func (b between) Decrypt(ctx context.Context, by access.Actor, blob []byte, about map[string]string) ([]byte, string, error) {
+	defer b.do()
+	return b.KMS.Decrypt(ctx, by, blob, about)
+}
+
+// TestForgotten: what was decided before a change does not count after it, also
+// where the answer comes later than the change.
+func TestForgotten(t *testing.T) {
+	for _, forget := range []func(*objectkey.Keys){(*objectkey.Keys).Forget, (*objectkey.Keys).ForgetDecisions} {
+		f := newFixture(t)
+		change := func() {}
+		f.keys = objectkey.New(objectkey.Options{Region: f.region, KMS: between{f.kms, func() { change() }}, Now: func() time.Time { return f.now }})
+		w := want("aws:kms", f.key, true)
+		_, wrapped, sse := f.seal(w)
+		read := w
+		read.SSE = sse
+		both := func(what, want string) {
+			t.Helper()
+			_, _, sealing := f.keys.Seal(t.Context(), &w)
+			_, opening := f.open(read, wrapped, about)
+			if codeOf(sealing) != want || codeOf(opening) != want {
+				t.Errorf("%s: sealing %v, opening %v, want %s", what, sealing, opening, want)
+			}
+		}
+		both("allowed", "<nil>")
+		f.kms.May = func(access.Actor, string, string, map[string]string) bool { return false }
+		both("revoked, and nobody says so", "<nil>")
+		forget(f.keys)
+		both("revoked", "AccessDenied")
+		f.kms.May = nil
+		forget(f.keys)
+		change = func() {
+			f.kms.May = func(access.Actor, string, string, map[string]string) bool { return false }
+			forget(f.keys)
+		}
+		_, _, err := f.keys.Seal(t.Context(), &w)
+		f.kms.May = nil
+		_, opened := f.open(read, wrapped, about)
+		if err != nil || opened != nil {
+			t.Errorf("decided before the change: %v, %v", err, opened)
+		}
+		change = func() {}
+		both("revoked while it was decided", "AccessDenied")
+	}
+}
+
 func TestErrors(t *testing.T) {
 	f := newFixture(t)
 	denied := "User: arn:aws:iam::111122223333:user/alice is not authorized to perform: kms:GenerateDataKey on resource: " + f.key + " because no identity-based policy allows the kms:GenerateDataKey action"

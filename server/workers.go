@@ -93,6 +93,7 @@ func (s *shipping) rowChanged(key string) {
 	if strings.HasPrefix(key, usedRows) {
 		return
 	}
+	s.r.who.keys.ForgetDecisions()
 	s.identity().Forget()
 	s.r.store.Kick()
 }

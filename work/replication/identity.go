@@ -61,8 +61,9 @@ type Identity struct {
 	// beside its buckets' own. May be nil.
 	AccountBlock func(account string) rule.PublicAccessBlock
 
-	mu       sync.Mutex
-	sessions map[Passport]session
+	mu        sync.Mutex
+	sessions  map[Passport]session
+	forgotten uint64 // how often Forget was called
 }
 
 // Passport says in whose name a shipment comes.
@@ -91,6 +92,7 @@ func (i *Identity) assume(ctx context.Context, p Passport) (*access.Caller, erro
 	now := i.Now()
 	i.mu.Lock()
 	s, ok := i.sessions[p]
+	at := i.forgotten
 	i.mu.Unlock()
 	if ok && now.Before(s.until) && s.until.Sub(now) <= sessionTTL {
 		return s.caller, nil
@@ -113,6 +115,9 @@ func (i *Identity) assume(ctx context.Context, p Passport) (*access.Caller, erro
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.forgotten != at {
+		return caller, nil // it may be of before the change: not kept
+	}
 	if i.sessions == nil || len(i.sessions) >= sessionsMax {
 		i.sessions = make(map[Passport]session)
 	}
@@ -125,6 +130,7 @@ func (i *Identity) Forget() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.sessions = nil
+	i.forgotten++
 }
 
 // refused tells whether an error is somebody's answer rather than trouble.
