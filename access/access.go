@@ -97,7 +97,9 @@ type Directory interface {
 	// Policies gives what binds a caller now: what was changed since its
 	// credentials were made counts. A caller that is gone gets ErrGone.
 	Policies(ctx context.Context, c *Caller) (*Policies, error)
-	// ResourceControl gives the resource control policies that bind an account.
+	// ResourceControl gives the resource control policies that bind what an
+	// account owns, by level: each level must allow. A level of no policies allows
+	// nothing: the account is suspended.
 	ResourceControl(ctx context.Context, account string) ([][]*policy.Document, error)
 }
 

@@ -14,6 +14,10 @@ import (
 // there.
 var ErrGone = errors.New("access: the caller is gone")
 
+// ErrSuspended stands behind the refusal of a request for what a suspended
+// account owns.
+var ErrSuspended = errors.New("access: the account that owns it is suspended")
+
 var errNoDirectory = errors.New("access: nobody knows what binds the caller")
 
 // CanonicalID gives the canonical user ID of an account: the 64 hex digits that
@@ -28,14 +32,17 @@ func CanonicalID(account string) string {
 type Decider struct{ Directory Directory }
 
 // Decide gives nil when the request is allowed, else an *awserr.Error with
-// code AccessDenied and AWS's text, or the error that kept it from knowing.
+// code AccessDenied and AWS's text, or the error that kept it from knowing. What
+// a suspended account owns is refused because of ErrSuspended.
 func (d *Decider) Decide(ctx context.Context, r *Request) error {
-	decision, err := d.Evaluate(ctx, r)
-	if err != nil {
+	decision, suspended, err := d.evaluate(ctx, r)
+	switch {
+	case err != nil:
 		return err
-	}
-	if decision.Allowed {
+	case decision.Allowed:
 		return nil
+	case suspended:
+		return Refusal(r, decision).Because(ErrSuspended)
 	}
 	return Refusal(r, decision)
 }
@@ -43,9 +50,15 @@ func (d *Decider) Decide(ctx context.Context, r *Request) error {
 // Evaluate gives the decision itself, for whoever combines it with others. With
 // an error the decision is a refusal.
 func (d *Decider) Evaluate(ctx context.Context, r *Request) (policy.Decision, error) {
+	decision, _, err := d.evaluate(ctx, r)
+	return decision, err
+}
+
+// evaluate also tells whether the resource is a suspended account's.
+func (d *Decider) evaluate(ctx context.Context, r *Request) (decision policy.Decision, suspended bool, err error) {
 	c := r.Caller
 	if d.Directory == nil || c == nil {
-		return policy.Decision{}, errNoDirectory
+		return policy.Decision{}, false, errNoDirectory
 	}
 	// One allocation for both: each request pays for it.
 	both := &struct {
@@ -73,10 +86,10 @@ func (d *Decider) Evaluate(ctx context.Context, r *Request) (policy.Decision, er
 	if c.Kind != Anonymous && c.Kind != Service {
 		p, err := d.Directory.Policies(ctx, c)
 		if errors.Is(err, ErrGone) {
-			return policy.Decision{By: policy.FromIdentity}, nil
+			return policy.Decision{By: policy.FromIdentity}, false, nil
 		}
 		if err != nil {
-			return policy.Decision{}, err
+			return policy.Decision{}, false, err
 		}
 		if p != nil {
 			k.tags = p.Tags
@@ -87,23 +100,26 @@ func (d *Decider) Evaluate(ctx context.Context, r *Request) (policy.Decision, er
 	if k.account != "" {
 		control, err := d.Directory.ResourceControl(ctx, k.account)
 		if err != nil {
-			return policy.Decision{}, err
+			return policy.Decision{}, false, err
 		}
 		in.ResourceControl = control
 	}
 	if owner != k.account && owner != "" {
 		control, err := d.Directory.ResourceControl(ctx, owner)
 		if err != nil {
-			return policy.Decision{}, err
+			return policy.Decision{}, false, err
 		}
 		in.ResourceControl = append(slices.Clip(in.ResourceControl), control...) // each level must allow
 	}
-	decision := policy.Evaluate(in)
+	for _, level := range in.ResourceControl {
+		suspended = suspended || len(level) == 0
+	}
+	decision = policy.Evaluate(in)
 	// A key that could not be read looked like one that is not there.
 	if f, ok := r.Context.(interface{ Err() error }); ok {
 		if err := f.Err(); err != nil {
-			return policy.Decision{}, err
+			return policy.Decision{}, false, err
 		}
 	}
-	return decision, nil
+	return decision, suspended, nil
 }

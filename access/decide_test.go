@@ -41,6 +41,31 @@ var (
 	s3svc = &Caller{Kind: Service, Service: "s3.amazonaws.com"}
 )
 
+// TestSuspended: a level of no policies is a suspended account. What it owns is
+// nobody's to use, whatever lets them in.
+func TestSuspended(t *testing.T) {
+	open := document(t, policy.Resource, `{"Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}`)
+	all := document(t, policy.Identity, `{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`)
+	for _, c := range []*Caller{bob, boss, sam, s3svc, {}} {
+		for _, levels := range [][][]*policy.Document{{{}}, {{all}, {}}, nil} {
+			d := &Decider{&directory{policies: &Policies{Identity: []*policy.Document{all}}, control: levels}}
+			for _, owner := range []string{account, "444455556666"} {
+				r := &Request{Caller: c, Action: "s3:GetObject", Resource: "arn:aws:s3:::b/k", Account: owner, ResourcePolicies: []*policy.Document{open}, Granted: true}
+				err := d.Decide(t.Context(), r)
+				decision, failed := d.Evaluate(t.Context(), r)
+				switch {
+				case failed != nil, decision.Allowed != (levels == nil):
+					t.Errorf("%s in %s with %d levels: %+v, %v", c.ARN, owner, len(levels), decision, failed)
+				case levels == nil && err != nil:
+					t.Errorf("%s in %s: %v", c.ARN, owner, err)
+				case levels != nil && (!errors.Is(err, ErrSuspended) || !errors.Is(err, awserr.ErrAccessDenied)):
+					t.Errorf("%s in %s with %d levels: %v", c.ARN, owner, len(levels), err)
+				}
+			}
+		}
+	}
+}
+
 func TestRefusal(t *testing.T) {
 	allow := document(t, policy.Identity, `{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`)
 	deny := document(t, policy.Identity, `{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`)

@@ -377,3 +377,85 @@ func (x *crossing) managed() string {
 	out, err := x.theirs.s3(toRegion).PutObject(x.r.t.Context(), &s3.PutObjectInput{Bucket: &x.receives, Key: aws.String("their-own"), Body: bytes.NewReader(nil), ServerSideEncryption: types.ServerSideEncryptionAwsKms})
 	return *must(x.r, out, err).SSEKMSKeyId
 }
+
+// TestSDKSuspendedAccount: what a suspended account owns is nobody's to use: its
+// objects, its keys, its roles, and its bucket as a destination. With the account
+// everything is back.
+func TestSDKSuspendedAccount(t *testing.T) {
+	t.Parallel()
+	r := start(t, true)
+	ctx := t.Context()
+	x := newCrossing(r)
+	root := "arn:aws:iam::" + x.account + ":root"
+	x.bucketPolicy(allow(x.role, "arn:aws:s3:::theirs/*", "", replicates...), allow(root, "arn:aws:s3:::theirs/*", "", "s3:GetObject", "s3:PutObject"),
+		allow(root, "arn:aws:s3:::theirs", "", "s3:ListBucket"))
+	_, err := x.theirs.s3(toRegion).PutObject(ctx, &s3.PutObjectInput{Bucket: &x.receives, Key: aws.String("k"), Body: strings.NewReader("theirs")})
+	must(r, "", err)
+	key, err := x.to.CreateKey(ctx, &kms.CreateKeyInput{Policy: policy(allow("arn:aws:iam::"+x.other+":root", "*", "", "kms:*"), allow(root, "*", "", "kms:GenerateDataKey"))})
+	shared := *must(r, key, err).KeyMetadata.Arn
+	role, err := iam.NewFromConfig(x.theirs.config(fromRegion)).CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("guest"), AssumeRolePolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + root + `"},"Action":"sts:AssumeRole"}]}`)})
+	must(r, role, err)
+	staff := x.ours.user("staff", may("*", "s3:*", "kms:*", "sts:*"))
+	x.put("before")
+	x.await("before", types.ReplicationStatusCompleted, "")
+
+	// What each may do now gives this error, "" for none.
+	their := x.theirs.user("their", may("*", "s3:*", "kms:*"))
+	type try struct {
+		what, code string
+		do         func() error
+	}
+	tries := []try{
+		{"we read their object", "AllAccessDisabled", func() error { _, _, err := x.ours.get(toRegion, x.receives, "k"); return err }},
+		{"we list their bucket", "AllAccessDisabled", func() error {
+			_, err := x.ours.s3(toRegion).ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &x.receives})
+			return err
+		}},
+		{"we write into their bucket", "AllAccessDisabled", func() error {
+			_, err := x.ours.s3(toRegion).PutObject(ctx, &s3.PutObjectInput{Bucket: &x.receives, Key: aws.String("ours"), Body: strings.NewReader("ours")})
+			return err
+		}},
+		{"our user uses their key", "AccessDeniedException", func() error {
+			_, err := kms.NewFromConfig(staff.config(toRegion)).GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &shared, NumberOfBytes: aws.Int32(32)})
+			return err
+		}},
+		{"our bucket's objects lie under their key", "AccessDenied", func() error {
+			_, err := staff.s3(toRegion).PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("our-west"), Key: aws.String("sealed"), Body: strings.NewReader("sealed"),
+				ServerSideEncryption: types.ServerSideEncryptionAwsKms, SSEKMSKeyId: &shared, BucketKeyEnabled: aws.Bool(true)})
+			return err
+		}},
+		{"our user assumes their role", "AccessDenied", func() error {
+			_, err := sts.NewFromConfig(staff.config(fromRegion)).AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: role.Role.Arn, RoleSessionName: aws.String("shift")})
+			return err
+		}},
+		{"their root reads their object", "InvalidAccessKeyId", func() error { _, _, err := x.theirs.get(toRegion, x.receives, "k"); return err }},
+		{"their user reads their object", "AllAccessDisabled", func() error { _, _, err := their.get(toRegion, x.receives, "k"); return err }},
+	}
+	r.bucket(toRegion, "our-west")
+	works := func() {
+		t.Helper()
+		for _, c := range tries {
+			if err := c.do(); err != nil {
+				t.Errorf("%s: %v", c.what, err)
+			}
+		}
+	}
+	account := func(op string) {
+		t.Helper()
+		if out, err := command(t, "realm", "account", op, "partner", "--dir", r.data).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	works()
+	account("suspend")
+	for _, c := range tries {
+		r.refused(c.what, c.do(), c.code)
+	}
+	body, version := x.put("meanwhile")
+	x.await("meanwhile", types.ReplicationStatusFailed, "DstPutObjectNotPermitted")
+	account("resume")
+	works()
+	x.await("meanwhile", types.ReplicationStatusCompleted, "")
+	x.arrived(x.theirs, "meanwhile", body, version, x.toKey)
+}

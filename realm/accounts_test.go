@@ -94,10 +94,16 @@ func TestAccounts(t *testing.T) {
 	if levels, err := o.ServiceControl(ctx, a.ID); err != nil || len(levels) != 1 || len(levels[0]) != 0 {
 		t.Errorf("what binds a suspended account: %v, %v", levels, err)
 	}
+	if levels, err := o.ResourceControl(ctx, a.ID); err != nil || len(levels) != 1 || len(levels[0]) != 0 {
+		t.Errorf("what binds the resources of a suspended account: %v, %v", levels, err)
+	}
 	if err := west.realm.SuspendAccount(ctx, a.ID, false); err != nil {
 		t.Fatal(err)
 	}
 	c.follow()
+	if levels, err := o.ResourceControl(ctx, a.ID); err != nil || levels != nil {
+		t.Errorf("what binds the resources of an account that is no longer suspended: %v, %v", levels, err)
+	}
 	if _, _, ok, err := o.RootKey(ctx, key.AccessKey); !ok || err != nil {
 		t.Errorf("the key of an account that is no longer suspended: %v, %v", ok, err)
 	}

@@ -265,7 +265,7 @@ func (o *Organization) ServiceControl(ctx context.Context, account string) ([][]
 }
 
 // ResourceControl gives the resource control policies that bind what an account
-// owns, likewise.
+// owns, likewise: nobody may use what a suspended account owns.
 func (o *Organization) ResourceControl(ctx context.Context, account string) ([][]*policy.Document, error) {
 	p, err := o.controls(ctx, account)
 	if err != nil {
@@ -312,8 +312,12 @@ func (o *Organization) parse(ctx context.Context, account string) (*parsedContro
 	if err != nil {
 		return nil, err
 	}
-	if a == nil || a.Suspended {
+	if a == nil {
 		p.service, p.text = [][]*policy.Document{{}}, "nobody"
+		return p, nil
+	}
+	if a.Suspended {
+		p.service, p.resource, p.text = [][]*policy.Document{{}}, [][]*policy.Document{{}}, "suspended"
 		return p, nil
 	}
 	level := []*policy.Document{}

@@ -31,6 +31,9 @@ type ask struct {
 
 var errNoOwner = errors.New("the bucket has no owner")
 
+// errAllAccessDisabled answers for what a suspended account owns, whoever asks.
+var errAllAccessDisabled = awserr.New("AllAccessDisabled", 403, "All access to this object has been disabled")
+
 // role tells what a question has to do with its request.
 type role uint8
 
@@ -106,6 +109,8 @@ func (d *Door) authorise(rq *Request, a *ask) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, access.ErrSuspended):
+		return errAllAccessDisabled.Because(err)
 	case !awserr.ErrAccessDenied.Is(err):
 		return err
 	case rq.Caller.Kind == access.Anonymous, q.Account != "" && q.Account != rq.Caller.Account:

@@ -645,6 +645,69 @@ func TestResourceControlOfTheBucket(t *testing.T) {
 	w.as(theirs, "PUT", "/controlled/key", []byte("bytes"), "x-amz-acl", "private").want(t, 403, "AccessDenied")
 }
 
+// TestSuspendedAccounts: nobody uses what a suspended account owns, whatever its
+// policies and ACLs say, until it is back.
+func TestSuspendedAccounts(t *testing.T) {
+	w := newWorld(t)
+	w.open("disabled", rule.ObjectWriter)
+	w.policy("disabled", allowAll+anyObject)
+	w.do("PUT", "/disabled/key", []byte("bytes"), "x-amz-acl", "public-read").want(t, 200, "")
+	w.as(theirs, "PUT", "/disabled/foreign", []byte("bytes"), "x-amz-acl", "public-read").want(t, 200, "")
+	w.open("other", rule.ObjectWriter)
+	w.policy("other", allowAll+anyObject)
+	suspend := func(accounts ...string) {
+		w.directory.mu.Lock()
+		defer w.directory.mu.Unlock()
+		w.directory.controls = map[string][]*policy.Document{}
+		for _, a := range accounts {
+			w.directory.controls[a] = []*policy.Document{}
+		}
+	}
+	type request struct{ method, target, body string }
+	open := []request{
+		{"GET", "/disabled/key", ""}, {"HEAD", "/disabled/key", ""}, {"GET", "/disabled/foreign", ""}, {"GET", "/disabled?list-type=2", ""}, {"HEAD", "/disabled", ""},
+		{"PUT", "/disabled/new", "bytes"}, {"GET", "/disabled/key?acl", ""}, {"GET", "/disabled?versioning", ""}, {"DELETE", "/disabled/none", ""},
+	}
+	try := func(c who, r request, status int, code string) {
+		t.Helper()
+		if r.method == "HEAD" {
+			code = ""
+		}
+		w.as(c, r.method, r.target, []byte(r.body)).want(t, status, code)
+	}
+	for _, c := range []who{nobody, theirs} {
+		for _, r := range open {
+			suspend()
+			if a := w.as(c, r.method, r.target, []byte(r.body)); a.status >= 300 {
+				t.Errorf("%s %s: %d %s", r.method, r.target, a.status, a.body)
+			}
+			suspend(testAccount)
+			try(c, r, 403, "AllAccessDisabled")
+		}
+	}
+	suspend(testAccount)
+	try(ours, request{"GET", "/disabled/key", ""}, 403, "AllAccessDisabled")
+	try(nobody, request{"GET", "/disabled/none", ""}, 403, "AllAccessDisabled")
+	if a := w.as(theirs, "GET", "/disabled/key", nil); !strings.Contains(a.body, "<Message>All access to this object has been disabled</Message>") {
+		t.Error(a.body)
+	}
+	// A copy is a read of its source.
+	w.as(theirs, "PUT", "/other/copy", nil, "x-amz-copy-source", "disabled/key").want(t, 403, "AllAccessDisabled")
+	if a := w.as(theirs, "POST", "/disabled?delete", []byte(`<Delete><Object><Key>key</Key></Object></Delete>`)); strings.Contains(a.body, "<Deleted>") || !strings.Contains(a.body, "<Code>AllAccessDisabled</Code>") {
+		t.Error(a.status, a.body)
+	}
+	// An object of a suspended account in another one's bucket. The bucket's owner
+	// may still throw it away.
+	suspend(otherAccount)
+	for _, c := range []who{nobody, ours} {
+		try(c, request{"GET", "/disabled/foreign", ""}, 403, "AllAccessDisabled")
+		try(c, request{"GET", "/disabled/key", ""}, 200, "")
+	}
+	try(ours, request{"DELETE", "/disabled/foreign", ""}, 204, "")
+	suspend()
+	try(nobody, request{"GET", "/disabled/key", ""}, 200, "")
+}
+
 // A bucket whose owner is not known is nobody's, and not whoever's asks.
 func TestBucketWithoutOwner(t *testing.T) {
 	w := newWorld(t)

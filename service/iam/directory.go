@@ -27,7 +27,8 @@ type Accounts interface {
 	// Exists tells whether the realm has an account.
 	Exists(ctx context.Context, account string) (bool, error)
 	// ServiceControl and ResourceControl give the organisation's policies that
-	// bind an account, by level. An unchanged answer is the same slice.
+	// bind an account and what it owns, by level. A level of no policies allows
+	// nothing. An unchanged answer is the same slice.
 	ServiceControl(ctx context.Context, account string) ([][]*policy.Document, error)
 	ResourceControl(ctx context.Context, account string) ([][]*policy.Document, error)
 }

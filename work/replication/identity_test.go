@@ -522,6 +522,45 @@ func TestManagedKeysStayAtHome(t *testing.T) {
 	}
 }
 
+// TestSuspendedAccounts: nothing leaves a suspended account's bucket, comes into
+// one or is sealed under such an account's key, until the account is back.
+func TestSuspendedAccounts(t *testing.T) {
+	const third = "777788889999"
+	for _, c := range []struct{ suspended, reason string }{
+		{ours, "AssumeRoleNotPermitted"},
+		{theirs, "DstPutObjectNotPermitted"},
+		{third, "DstPutObjectNotPermitted"},
+	} {
+		t.Run(c.suspended, func(t *testing.T) {
+			w := newWorld(t)
+			w.src.bucket("source", ours, "", false)
+			w.dst.bucket("copy", theirs, "", false)
+			from, to := w.src.key(ours), w.dst.key(third)
+			w.tables.identity[role] = recipe(from, to)
+			w.dst.policy("copy", grant("arn:aws:s3:::copy/*", "s3:ReplicateObject", "s3:ReplicateDelete"))
+			w.dst.do(third, "PutKeyPolicy", &kmsshapes.PutKeyPolicyRequest{KeyId: &to, Policy: ptr(document(
+				`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+third+`:root"},"Action":"kms:*","Resource":"*"}`,
+				`{"Effect":"Allow","Principal":{"AWS":"`+role+`"},"Action":"kms:GenerateDataKey","Resource":"*"}`))})
+			w.rule("copy", kmsRule(to))
+			sealed := w.sealed("k", "aws:kms", from, false, nil)
+			w.put("k", []byte("x"), sealed)
+			w.tables.suspended = c.suspended
+			w.step()
+			w.want("k", s3.Failed, c.reason)
+			w.absent("copy", "k")
+			w.later()
+			w.want("k", s3.Failed, c.reason)
+			w.absent("copy", "k")
+			w.tables.suspended = ""
+			w.later()
+			w.want("k", s3.Completed, "")
+			if o, got := w.there("copy", "k", nil); o.SSE.KeyID != to || string(got) != "x" {
+				t.Errorf("%+v %q", o.SSE, got)
+			}
+		})
+	}
+}
+
 // TestReplicaKeyNames tries what a rule may name as the key of its replicas.
 func TestReplicaKeyNames(t *testing.T) {
 	w := newWorld(t)

@@ -45,6 +45,7 @@ const (
 type tables struct {
 	trust, identity map[string]string
 	control         map[string][]string // service control policies by account
+	suspended       string              // an account
 }
 
 func (d *tables) parse(text string, k policy.Kind) (*policy.Document, error) {
@@ -71,6 +72,9 @@ func (d *tables) Policies(_ context.Context, c *access.Caller) (*access.Policies
 		}
 		p.Identity = append(p.Identity, doc)
 	}
+	if c.Account == d.suspended {
+		p.ServiceControl = [][]*policy.Document{{}}
+	}
 	for _, text := range d.control[c.Account] {
 		doc, err := d.parse(text, policy.Organization)
 		if err != nil {
@@ -82,7 +86,10 @@ func (d *tables) Policies(_ context.Context, c *access.Caller) (*access.Policies
 }
 
 // ResourceControl implements access.Directory.
-func (d *tables) ResourceControl(context.Context, string) ([][]*policy.Document, error) {
+func (d *tables) ResourceControl(_ context.Context, account string) ([][]*policy.Document, error) {
+	if account == d.suspended {
+		return [][]*policy.Document{{}}, nil
+	}
 	return nil, nil
 }
 
