@@ -13,6 +13,7 @@ import (
 	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/blob"
 	"github.com/farhold/farhold/kv"
+	"github.com/farhold/farhold/s3/checksum"
 	"github.com/farhold/farhold/seal"
 	"github.com/farhold/farhold/wire/restxml"
 )
@@ -123,11 +124,27 @@ func (d *Door) write(rq *Request, e *awserr.Error) {
 	if rq.R.ContentLength != 0 {
 		rq.setDeadline(false, time.Now().Add(d.stall/12))
 	}
+	if rq.R.ProtoMajor == 1 && rq.disputes(e) {
+		h["Connection"] = []string{"close"}
+	}
 	if rq.R.Method == http.MethodHead || e.Status == http.StatusNotModified {
 		rq.out.WriteHeader(e.Status)
 		return
 	}
 	_ = rq.document(e.Status, rq.ErrorDocument(e))
+}
+
+// disputes tells errors that say that the body was another than its client said.
+// Then client and server may not agree on its length either, and what comes
+// behind it may be its rest: nothing more is taken from the connection.
+func (rq *Request) disputes(e *awserr.Error) bool {
+	switch e.Code {
+	case checksum.ErrBadDigest.Code, "XAmzContentSHA256Mismatch", errIncomplete.Code, errTimeout.Code:
+		return true
+	case "SignatureDoesNotMatch":
+		return rq.in.n > 0 // a chunk's
+	}
+	return false
 }
 
 // explain finds AWS's error for whatever a handler returned, with the elements
