@@ -339,51 +339,39 @@ func staysStaged(tx *kv.Tx, key []byte, owner stamp.Stamp) error {
 // that still wants to begins anew.
 const stagedKept = 7 * 24 * time.Hour
 
-// forgetStaged gives up stagings that began long ago.
+// forgetStaged gives up stagings that began long ago. It looks at up to
+// sweepRowsMax and goes on behind them the next time.
 func (s *Store) forgetStaged(ctx context.Context) (more bool, err error) {
-	type row struct {
-		key []byte
-		g   *stage
+	rows, more, err := upTo(ctx, s, s.staged.span(tableStage), sweepRowsMax, parseStage)
+	if err != nil {
+		return false, err
 	}
-	var rows []row
 	old := stamp.TimeOf(s.opt.Clock.Now().Add(-stagedKept))
-	err = s.view(ctx, func(snap kv.Snapshot) error {
-		for p, err := range snap.Scan(kv.Prefix([]byte{tableStage})) {
-			if err != nil {
-				return err
-			}
-			if len(rows) == sweepRowsMax {
-				more = true
-				return nil
-			}
-			k := append([]byte(nil), p.Key...)
-			g, err := parseStage(k, p.Value)
-			if err != nil {
-				return err
-			}
-			if g.owner.Time() < old {
-				rows = append(rows, row{k, g})
-			}
+	for _, r := range rows {
+		if r.row.owner.Time() >= old {
+			continue
 		}
+		if err := s.giveUp(ctx, r.key, r.row.owner); err != nil {
+			return false, err
+		}
+	}
+	advance(&s.staged, rows, more)
+	return more, nil
+}
+
+// giveUp ends a staging, unless its version came or it began anew since.
+func (s *Store) giveUp(ctx context.Context, key []byte, owner stamp.Stamp) error {
+	return kv.Update(ctx, s.opt.KV, func(tx *kv.Tx) error {
+		if err := staysStaged(tx, key, owner); errors.Is(err, kv.ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		tx.Frees()
+		tx.Delete(key)
+		s.free(tx, freed{uid: s3.UID(hexOf(key[1 : 1+uidSize])), holder: owner, runs: true})
 		return nil
 	})
-	for _, r := range rows {
-		if err != nil {
-			break
-		}
-		err = kv.Update(ctx, s.opt.KV, func(tx *kv.Tx) error {
-			if err := staysStaged(tx, r.key, r.g.owner); errors.Is(err, kv.ErrNotFound) {
-				return nil // its version came, or it began anew
-			} else if err != nil {
-				return err
-			}
-			tx.Frees()
-			tx.Delete(r.key)
-			s.free(tx, freed{uid: s3.UID(hexOf(r.key[1 : 1+uidSize])), holder: r.g.owner, runs: true})
-			return nil
-		})
-	}
-	return more, err
 }
 
 // takeStaged makes a body of the segments that came before.

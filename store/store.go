@@ -65,8 +65,9 @@ type Store struct {
 	mended chan struct{}
 	names  uidNames
 
-	readers readers
-	orphans orphans
+	readers      readers
+	orphans      orphans
+	done, staged pass // of SweepStep through what it forgets
 }
 
 // Open opens the state of a region: it ends the bucket deletions that a crash

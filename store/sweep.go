@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -112,29 +113,7 @@ func (o *Object) holder() stamp.Stamp {
 // blobs that a crash left. It does a bounded piece of work and tells whether
 // more is waiting. Only one SweepStep runs at a time.
 func (s *Store) SweepStep(ctx context.Context) (more bool, err error) {
-	type row struct {
-		key []byte
-		f   freed
-	}
-	var rows []row
-	err = s.view(ctx, func(snap kv.Snapshot) error {
-		for p, err := range snap.Scan(kv.Prefix([]byte{tableFree})) {
-			if err != nil {
-				return err
-			}
-			if len(rows) == sweepRowsMax {
-				more = true
-				return nil
-			}
-			k := append([]byte(nil), p.Key...)
-			f, err := parseFreed(k, p.Value)
-			if err != nil {
-				return err
-			}
-			rows = append(rows, row{k, f})
-		}
-		return nil
-	})
+	rows, more, err := upTo(ctx, s, kv.Prefix([]byte{tableFree}), sweepRowsMax, parseFreed)
 	if err != nil {
 		return false, err
 	}
@@ -142,14 +121,13 @@ func (s *Store) SweepStep(ctx context.Context) (more bool, err error) {
 		s.readers.settle()
 	}
 	for _, r := range rows {
-		if !r.f.holder.IsZero() && s.readers.busy(r.f.holder) {
+		if !r.row.holder.IsZero() && s.readers.busy(r.row.holder) {
 			continue // the next step, after the reader
 		}
-		again, err := s.freeNow(ctx, r.key, r.f)
-		if err != nil {
+		if err := s.freeNow(ctx, r.key, r.row); err != nil {
 			return false, err
 		}
-		more = more || again
+		more = true // the rest of it, or what waits until all is freed
 	}
 	if len(rows) == 0 {
 		forgot, err := s.forgetDone(ctx)
@@ -170,8 +148,9 @@ func (s *Store) SweepStep(ctx context.Context) (more bool, err error) {
 }
 
 // freeNow does what a row says, in pieces; the last removes the row.
-func (s *Store) freeNow(ctx context.Context, key []byte, f freed) (more bool, err error) {
+func (s *Store) freeNow(ctx context.Context, key []byte, f freed) (err error) {
 	var rows [][]byte
+	more := false
 	blobs := f.blobs
 	switch {
 	case f.runs:
@@ -180,16 +159,16 @@ func (s *Store) freeNow(ctx context.Context, key []byte, f freed) (more bool, er
 		rows, blobs, more, err = s.bucketToFree(ctx, f.uid)
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	// Blobs first: their deletion can be repeated, a row that is gone cannot.
 	for _, id := range blobs {
 		if err := s.opt.Blobs.Delete(ctx, id); err != nil {
-			return false, err
+			return err
 		}
 		rows = append(rows, blobRefKey(id))
 	}
-	return more, kv.Update(ctx, s.opt.KV, func(tx *kv.Tx) error {
+	return kv.Update(ctx, s.opt.KV, func(tx *kv.Tx) error {
 		tx.Frees()
 		for _, k := range rows {
 			tx.Delete(k)
@@ -203,24 +182,10 @@ func (s *Store) freeNow(ctx context.Context, key []byte, f freed) (more bool, er
 
 // runsToFree gives up to sweepKeysMax runs under a prefix and their blobs.
 func (s *Store) runsToFree(ctx context.Context, prefix []byte) (rows [][]byte, blobs []blob.ID, more bool, err error) {
-	err = s.view(ctx, func(snap kv.Snapshot) error {
-		for p, err := range snap.Scan(kv.Prefix(prefix)) {
-			if err != nil {
-				return err
-			}
-			if len(rows) == sweepKeysMax {
-				more = true
-				return nil
-			}
-			k := append([]byte(nil), p.Key...)
-			r, err := parseRun(k, p.Value)
-			if err != nil {
-				return err
-			}
-			rows, blobs = append(rows, k), append(blobs, r.blob)
-		}
-		return nil
-	})
+	runs, more, err := upTo(ctx, s, kv.Prefix(prefix), sweepKeysMax, parseRun)
+	for _, r := range runs {
+		rows, blobs = append(rows, r.key), append(blobs, r.row.blob)
+	}
 	return rows, blobs, more, err
 }
 
@@ -258,39 +223,34 @@ func (s *Store) bucketToFree(ctx context.Context, uid s3.UID) (rows [][]byte, bl
 // doneKept is how long a completed upload answers a repeated Complete.
 const doneKept = 24 * time.Hour
 
-// forgetDone removes the notes of uploads completed long ago.
+// forgetDone removes the notes of uploads completed long ago. It looks at up to
+// sweepKeysMax notes and goes on behind them the next time.
 func (s *Store) forgetDone(ctx context.Context) (more bool, err error) {
-	var rows [][]byte
-	old := stamp.TimeOf(s.opt.Clock.Now().Add(-doneKept))
-	err = s.view(ctx, func(snap kv.Snapshot) error {
-		for p, err := range snap.Scan(kv.Prefix([]byte{tableDone})) {
-			if err != nil {
-				return err
-			}
-			if len(rows) == sweepKeysMax {
-				more = true
-				return nil
-			}
-			var v stamp.Stamp
-			if len(p.Value) > 1+len(v) {
-				copy(v[:], p.Value[1:])
-			}
-			if v.Time() < old {
-				rows = append(rows, append([]byte(nil), p.Key...))
-			}
+	rows, more, err := upTo(ctx, s, s.done.span(tableDone), sweepKeysMax, func(_, raw []byte) (v stamp.Stamp, err error) {
+		if len(raw) > 1+len(v) {
+			copy(v[:], raw[1:])
 		}
-		return nil
+		return v, nil
 	})
-	if err != nil || len(rows) == 0 {
+	if err != nil {
 		return false, err
 	}
-	return more, kv.Update(ctx, s.opt.KV, func(tx *kv.Tx) error {
-		for _, k := range rows {
-			tx.Delete(k)
-		}
-		tx.Frees()
-		return nil
-	})
+	old := stamp.TimeOf(s.opt.Clock.Now().Add(-doneKept))
+	kept := func(r keyed[stamp.Stamp]) bool { return r.row.Time() >= old }
+	if forget := slices.DeleteFunc(slices.Clone(rows), kept); len(forget) > 0 {
+		err = kv.Update(ctx, s.opt.KV, func(tx *kv.Tx) error {
+			for _, r := range forget {
+				tx.Delete(r.key)
+			}
+			tx.Frees()
+			return nil
+		})
+	}
+	if err != nil {
+		return false, err
+	}
+	advance(&s.done, rows, more)
+	return more, nil
 }
 
 // orphans finds the blobs that a crash left: durable, and named by no row. Only

@@ -2,7 +2,9 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -115,5 +117,73 @@ func TestStagingsAreGivenUp(t *testing.T) {
 	sweep(2)
 	if rc, err := r.Receive(ctx, a, nil); err != nil || rc.Digest != v.Digest {
 		t.Errorf("%+v, %v", rc, err)
+	}
+}
+
+// What is old is found behind any number of rows that are not, in steps each of
+// which reads so many rows and no more.
+func TestStepsForgetPieceByPiece(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		most int
+		row  func(uid s3.UID, i int, at stamp.Stamp) (key, value []byte)
+	}{
+		{"stagings", sweepRowsMax, func(uid s3.UID, i int, at stamp.Stamp) (key, value []byte) {
+			return stageKey(uid, fmt.Sprintf("%06d", i), at), (&stage{owner: at}).row()
+		}},
+		{"uploads that were completed", sweepKeysMax, func(uid s3.UID, i int, at stamp.Stamp) (key, value []byte) {
+			id := at
+			binary.BigEndian.PutUint32(id[:], uint32(i))
+			return doneKey(uid, id), append(append([]byte{rowFormat}, at[:]...), 'k')
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRegion(t, "us-west-2", nil)
+			ctx := t.Context()
+			b := r.bucket_("b", versioningEnabled)
+			r.sweepAll()
+			put := func(i int, at stamp.Stamp) []byte {
+				t.Helper()
+				k, v := tt.row(b.UID, i, at)
+				if err := kv.Update(ctx, r.kv, func(tx *kv.Tx) error { tx.Put(k, v); return nil }); err != nil {
+					t.Fatal(err)
+				}
+				return k
+			}
+			here := func(key []byte) bool {
+				t.Helper()
+				snap, err := r.kv.Snapshot(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer snap.Close()
+				_, err = snap.Get(key)
+				if err != nil && !errors.Is(err, kv.ErrNotFound) {
+					t.Fatal(err)
+				}
+				return err == nil
+			}
+			old := put(2*tt.most+1, r.opt.Clock.Next(stamp.Stamp{}))
+			r.now = r.now.Add(8 * 24 * time.Hour)
+			var young []byte
+			for i := range 2*tt.most + 1 {
+				young = put(i, r.opt.Clock.Next(stamp.Stamp{}))
+			}
+			for step := range 2 {
+				if more, err := r.SweepStep(ctx); err != nil || !more || !here(old) {
+					t.Fatalf("step %d: more %t, %v; the old row is here: %t", step, more, err, here(old))
+				}
+			}
+			if _, err := r.SweepStep(ctx); err != nil || here(old) || !here(young) {
+				t.Fatalf("%v; the old row is here: %t, the last young one: %t", err, here(old), here(young))
+			}
+			// The next round begins with the first row.
+			r.sweepAll()
+			r.now = r.now.Add(8 * 24 * time.Hour)
+			r.sweepAll()
+			if here(young) {
+				t.Error("what grew old since is still here")
+			}
+		})
 	}
 }
