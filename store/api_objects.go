@@ -30,6 +30,7 @@ type PutInput struct {
 	Meta        []s3.Header
 	Class       s3.StorageClass
 	Owner       string // account ID
+	Initiator   string // of an upload in parts: the ARN of who began it; empty for nobody in particular
 	Tags        []s3.Tag
 	Mode        s3.RetentionMode // with Until; empty takes the bucket's default
 	Until       time.Time

@@ -33,6 +33,7 @@ type upload struct {
 	id           stamp.Stamp
 	algorithm    s3.ChecksumAlgorithm // "" when none was asked for
 	checksumType s3.ChecksumType
+	initiator    string // ARN
 	fence        uint64 // grows when a Complete begins to read the parts
 	completing   bool   // a Complete is reading them; whoever adds a part says so by taking this off
 }
@@ -42,6 +43,7 @@ const (
 	uploadType
 	uploadFence
 	uploadCompleting
+	uploadInitiator
 )
 
 func (u *upload) row() []byte {
@@ -55,6 +57,7 @@ func (u *upload) row() []byte {
 	if u.completing {
 		b = s3.AppendUint(b, uploadCompleting, 1)
 	}
+	b = s3.AppendString(b, uploadInitiator, u.initiator)
 	return append(b, foreign...)
 }
 
@@ -75,6 +78,8 @@ func parseUpload(key, raw []byte) (*upload, error) {
 			u.fence = x
 		case uploadCompleting:
 			u.completing = x != 0
+		case uploadInitiator:
+			u.initiator = string(raw)
 		default:
 			u.foreign = append(u.foreign, field...)
 		}
@@ -100,7 +105,7 @@ func parseUploadID(s string) (id stamp.Stamp, err error) {
 // public is the upload as doors see it.
 func (u *upload) public(b *Bucket) *Upload {
 	p := &Upload{ID: uploadID(u.id), Key: u.Key, Initiated: u.Modified, Bucket: b, Wrapped: u.body.wrapped, Input: PutInput{
-		Bucket: b.Name, Key: u.Key, Size: -1, System: u.System, Meta: u.Meta, Class: u.Class, Owner: u.Owner,
+		Bucket: b.Name, Key: u.Key, Size: -1, System: u.System, Meta: u.Meta, Class: u.Class, Owner: u.Owner, Initiator: u.initiator,
 		Tags: u.Tags.Tags, Mode: u.Retention.Mode, Until: u.Retention.Until, ACL: u.ACL, SSE: u.SSE,
 		Algorithm: u.algorithm, ChecksumType: u.checksumType,
 	}}
@@ -130,7 +135,7 @@ func (s *Store) CreateUpload(ctx context.Context, in *PutInput) (*Upload, error)
 	if in.Mode == "" {
 		r.Retention = s3.RetentionRegister{}
 	}
-	u := &upload{record: *r, algorithm: in.Algorithm, checksumType: in.ChecksumType}
+	u := &upload{record: *r, algorithm: in.Algorithm, checksumType: in.ChecksumType, initiator: in.Initiator}
 	if u.algorithm != "" && u.checksumType == "" {
 		u.checksumType = checksum.DefaultType(u.algorithm)
 	}
@@ -286,17 +291,13 @@ func (s *Store) Parts(ctx context.Context, bucket, key, uploadID string, after, 
 		u = row.public(b)
 		span := kv.Prefix(runPrefix(b.UID, row.id))
 		span.Low = runKey(b.UID, row.id, after+1, 0)
-		for p, err := range snap.Scan(span) {
+		for r, err := range scanRuns(snap, span) {
 			if err != nil {
 				return err
 			}
 			if len(parts) == max {
 				more = true
 				return nil
-			}
-			r, err := parseRun(append([]byte(nil), p.Key...), p.Value)
-			if err != nil {
-				return err
 			}
 			parts = append(parts, r.part)
 		}
@@ -466,11 +467,7 @@ func (s *Store) choose(ctx context.Context, b *Bucket, u *upload, in *CompleteIn
 	var c chosen
 	err := s.view(ctx, func(snap kv.Snapshot) error {
 		want := in.Parts
-		for p, err := range snap.Scan(kv.Prefix(runPrefix(b.UID, u.id))) {
-			if err != nil {
-				return err
-			}
-			r, err := parseRun(append([]byte(nil), p.Key...), p.Value)
+		for r, err := range scanRuns(snap, kv.Prefix(runPrefix(b.UID, u.id))) {
 			if err != nil {
 				return err
 			}

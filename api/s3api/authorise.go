@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/farhold/farhold/access"
+	"github.com/farhold/farhold/arn"
 	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/rule"
 	"github.com/farhold/farhold/s3"
@@ -146,7 +147,7 @@ func (d *Door) weigh(rq *Request, a *ask, q *access.Request) error {
 		q.Account = c.Account
 		return nil
 	case b.Ownership == ownershipEnforced:
-		return nil
+		return d.weighUpload(rq, a, q)
 	case a.key == "" || a.role == creating || ofBucket(a.action):
 		return d.weighBucketACL(rq, a, s, q)
 	}
@@ -162,17 +163,34 @@ func (d *Door) weighBucketACL(rq *Request, a *ask, s *standing, q *access.Reques
 	if p := bucketPermission(a); p != "" {
 		q.Granted = counts(s.acl.Gives(p, grantee(c), d.block(b, s).IgnorePublicACLs), c, b.Owner)
 	}
-	if !q.Granted && (a.action == "s3:AbortMultipartUpload" || a.action == "s3:ListMultipartUploadParts") && c.Account != "" && c.Account != b.Owner {
-		// Who began an upload may see it and give it up.
-		u, err := d.opt.Store.Upload(rq.Ctx, a.name, a.key, rq.Query.Get("uploadId"))
-		switch {
-		case err == nil:
-			q.Granted = u.Input.Owner == c.Account
-		case awserr.From(err) == nil:
+	return d.weighUpload(rq, a, q)
+}
+
+// weighUpload adds that who began an upload may see its parts and give it up,
+// whether the bucket has ACLs or not, and so may that one's account.
+func (d *Door) weighUpload(rq *Request, a *ask, q *access.Request) error {
+	c := rq.Caller
+	if c.Account == "" || c.Account == a.bucket.Owner || q.Granted || a.action != "s3:AbortMultipartUpload" && a.action != "s3:ListMultipartUploadParts" {
+		return nil
+	}
+	u, err := d.opt.Store.Upload(rq.Ctx, a.name, a.key, rq.Query.Get("uploadId"))
+	if err != nil {
+		if awserr.From(err) == nil {
 			return err
 		}
+		return nil // there is none: the handler says so, to who may know
 	}
+	q.Granted = initiator(&u.Input) == c.Account
 	return nil
+}
+
+// initiator is the account that began an upload. Uploads of before say only
+// whose the object will be.
+func initiator(in *store.PutInput) string {
+	if who, err := arn.Parse(in.Initiator); err == nil {
+		return who.Account
+	}
+	return in.Owner
 }
 
 // weighObjectACL adds what the object's owner says. The policy of a bucket can

@@ -645,6 +645,70 @@ func TestResourceControlOfTheBucket(t *testing.T) {
 	w.as(theirs, "PUT", "/controlled/key", []byte("bytes"), "x-amz-acl", "private").want(t, 403, "AccessDenied")
 }
 
+// TestInitiators: who began an upload in parts may list its parts and give it up,
+// whether ACLs are on or off, unless a policy denies it. Others of its account
+// need leave of their own account, and strangers get nothing.
+func TestInitiators(t *testing.T) {
+	for _, ownership := range []string{rule.BucketOwnerEnforced, rule.BucketOwnerPreferred, rule.ObjectWriter} {
+		t.Run(ownership, func(t *testing.T) {
+			w := newWorld(t)
+			w.open("uploads", ownership)
+			allow := allowAll + `"Action":["s3:PutObject","s3:PutObjectAcl"],"Resource":"$B/*"}`
+			w.policy("uploads", allow)
+			may := `{"Effect":"Allow","Action":["s3:PutObject","s3:AbortMultipartUpload","s3:ListMultipartUploadParts"],"Resource":"*"}`
+			w.may(bobARN, may, `{"Effect":"Allow","Action":"s3:PutObjectAcl","Resource":"*"}`)
+			begin := func(c who) string {
+				t.Helper()
+				a := w.as(c, "POST", "/uploads/key?uploads", nil, "x-amz-acl", "bucket-owner-full-control")
+				a.want(t, 200, "")
+				return "/uploads/key?uploadId=" + a.element("UploadId")
+			}
+			for _, c := range []struct {
+				by   who
+				id   string // of the initiator
+				may  []who  // in this order
+				not  []who
+				name string
+			}{
+				{by: theirs, id: canonicalID(otherAccount), may: []who{theirs, bob, ours}, not: []who{nobody, alice}, name: "their root"},
+				{by: bob, id: bobARN, may: []who{bob, theirs, ours}, not: []who{nobody, alice}, name: "their user"},
+				{by: ours, id: canonicalID(testAccount), may: []who{ours}, not: []who{nobody, theirs, bob, alice}, name: "the bucket's owner"},
+			} {
+				for _, by := range c.may {
+					upload := begin(c.by)
+					for _, other := range c.not {
+						w.as(other, "GET", upload, nil).want(t, 403, "AccessDenied")
+						w.as(other, "DELETE", upload, nil).want(t, 403, "AccessDenied")
+					}
+					w.policy("uploads", allow, denyAll+`"Action":["s3:AbortMultipartUpload","s3:ListMultipartUploadParts"],"Resource":"$B/*"}`)
+					w.as(by, "GET", upload, nil).want(t, 403, "AccessDenied")
+					w.as(by, "DELETE", upload, nil).want(t, 403, "AccessDenied")
+					w.policy("uploads", allow)
+					a := w.as(by, "GET", upload, nil)
+					a.want(t, 200, "")
+					for _, x := range []answer{a, w.do("GET", "/uploads?uploads", nil)} {
+						if !strings.Contains(x.body, "<Initiator><ID>"+c.id+"</ID></Initiator>") {
+							t.Errorf("begun by %s:\n%s", c.name, x.body)
+						}
+					}
+					w.as(by, "DELETE", upload, nil).want(t, 204, "")
+				}
+			}
+			// A user of their account whom its policies do not let.
+			w.may(bobARN, `{"Effect":"Allow","Action":["s3:PutObject","s3:PutObjectAcl"],"Resource":"*"}`)
+			upload := begin(bob)
+			w.as(bob, "GET", upload, nil).want(t, 403, "AccessDenied")
+			w.as(bob, "DELETE", upload, nil).want(t, 403, "AccessDenied")
+			w.as(theirs, "DELETE", upload, nil).want(t, 204, "")
+			// Nobody's uploads are the bucket's owner's.
+			upload = begin(nobody)
+			w.as(nobody, "GET", upload, nil).want(t, 403, "AccessDenied")
+			w.as(theirs, "DELETE", upload, nil).want(t, 403, "AccessDenied")
+			w.do("DELETE", upload, nil).want(t, 204, "")
+		})
+	}
+}
+
 // TestSuspendedAccounts: nobody uses what a suspended account owns, whatever its
 // policies and ACLs say, until it is back.
 func TestSuspendedAccounts(t *testing.T) {

@@ -2,7 +2,9 @@ package s3api
 
 import (
 	"net/http"
+	"strings"
 
+	"github.com/farhold/farhold/arn"
 	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/store"
 	"github.com/farhold/farhold/wire/restxml"
@@ -48,7 +50,7 @@ func listMultipartUploads(d *Door, rq *Request) error {
 		l.Open("Upload")
 		l.name("Key", u.Key)
 		l.Elem("UploadId", u.ID)
-		l.account("Initiator", u.Input.Owner)
+		l.initiator(&u.Input)
 		l.account("Owner", u.Input.Owner)
 		l.Elem("StorageClass", string(u.Input.Class.Or()))
 		l.Time("Initiated", u.Initiated)
@@ -58,6 +60,29 @@ func listMultipartUploads(d *Door, rq *Request) error {
 	l.prefixes(page.Prefixes)
 	l.Close("ListMultipartUploadsResult")
 	return d.done(rq, http.StatusOK, l)
+}
+
+// initiator writes who began an upload: an account by its canonical ID, a user or
+// a session by its ARN, as AWS does. What nobody in particular began, or a region
+// of before, is shown as its owner's.
+func (l *listing) initiator(in *store.PutInput) {
+	who, err := arn.Parse(in.Initiator)
+	if err != nil {
+		l.account("Initiator", in.Owner)
+		return
+	}
+	id, name := in.Initiator, in.Initiator[strings.LastIndexByte(in.Initiator, '/')+1:]
+	if who.Resource == "root" {
+		if id = canonicalID(who.Account); l.display != nil {
+			name = l.display(id)
+		}
+	}
+	l.Open("Initiator")
+	l.Elem("ID", id)
+	if l.display != nil {
+		l.Optional("DisplayName", name)
+	}
+	l.Close("Initiator")
 }
 
 // uploadChecksum writes the algorithm of an upload that was opened with one.
@@ -99,7 +124,7 @@ func listParts(d *Door, rq *Request) error {
 	l.Elem("Bucket", rq.Bucket)
 	l.name("Key", rq.Key)
 	l.Elem("UploadId", uploadID)
-	l.account("Initiator", u.Input.Owner)
+	l.initiator(&u.Input)
 	l.account("Owner", u.Input.Owner)
 	l.Elem("StorageClass", string(u.Input.Class.Or()))
 	l.Int("PartNumberMarker", int64(after))

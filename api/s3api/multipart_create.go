@@ -22,6 +22,7 @@ func createMultipartUpload(d *Door, rq *Request) error {
 		return err
 	}
 	in.Size = -1
+	in.Initiator = rq.Caller.ARN
 	in.Algorithm, in.ChecksumType = algorithm, kind
 	u, err := d.opt.Store.CreateUpload(rq.Ctx, in)
 	if err != nil {
