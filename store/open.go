@@ -192,7 +192,9 @@ func (o *Object) Body(ctx context.Context, offset, length int64) (io.ReadCloser,
 		if err != nil {
 			return nil, err
 		}
-		return &runsBody{ctx: ctx, o: o, runs: runs, skip: skip, left: length}, nil
+		return o.runsBody(runs, skip, length, func(r *run) int64 { return r.size }, func(r *run, from, n int64) (io.ReadCloser, error) {
+			return o.s.openRun(ctx, o.key, r, from, n)
+		}), nil
 	}
 	return nil, errors.New("store: a delete marker has no body")
 }
@@ -265,87 +267,6 @@ func (b *bytesBody) WriteTo(w io.Writer) (int64, error) {
 
 func (b *bytesBody) Close() error { return nil }
 
-// runsBody reads one run after the other.
-type runsBody struct {
-	ctx  context.Context
-	o    *Object
-	runs []*run
-	skip int64 // in the first of runs
-	left int64
-	now  io.ReadCloser
-}
-
-// next opens the next run if none is open; io.EOF at the end.
-func (b *runsBody) next() error {
-	for b.now == nil {
-		if b.left == 0 {
-			return io.EOF
-		}
-		if len(b.runs) == 0 {
-			return corrupt(runPrefix(b.o.Bucket.UID, b.o.body.owner), io.ErrUnexpectedEOF)
-		}
-		r := b.runs[0]
-		b.runs = b.runs[1:]
-		n := min(r.size-b.skip, b.left)
-		if n == 0 {
-			b.skip = 0
-			continue
-		}
-		now, err := b.o.s.openRun(b.ctx, b.o.key, r, b.skip, n)
-		if err != nil {
-			return err
-		}
-		b.skip, b.left, b.now = 0, b.left-n, now
-	}
-	return nil
-}
-
-func (b *runsBody) Read(p []byte) (int, error) {
-	for {
-		if err := b.next(); err != nil {
-			return 0, err
-		}
-		n, err := b.now.Read(p)
-		if err == io.EOF {
-			err = b.now.Close()
-			b.now = nil
-			if n == 0 && err == nil {
-				continue
-			}
-		}
-		return n, err
-	}
-}
-
-func (b *runsBody) WriteTo(w io.Writer) (total int64, err error) {
-	for {
-		if err := b.next(); err == io.EOF {
-			return total, nil
-		} else if err != nil {
-			return total, err
-		}
-		n, err := io.Copy(w, b.now)
-		total += n
-		if e := b.now.Close(); err == nil {
-			err = e
-		}
-		b.now = nil
-		if err != nil {
-			return total, err
-		}
-	}
-}
-
-func (b *runsBody) Close() error {
-	b.left, b.runs = 0, nil
-	if b.now == nil {
-		return nil
-	}
-	now := b.now
-	b.now = nil
-	return now.Close()
-}
-
 // runs gives the runs that hold a range, and where in the first it begins.
 func (o *Object) runs(ctx context.Context, offset, length int64) (runs []*run, skip int64, err error) {
 	span := kv.Prefix(runPrefix(o.Bucket.UID, o.body.owner))
@@ -356,14 +277,7 @@ func (o *Object) runs(ctx context.Context, offset, length int64) (runs []*run, s
 		at = first * u
 	}
 	err = o.s.view(ctx, func(snap kv.Snapshot) error {
-		for p, err := range snap.Scan(span) {
-			if err != nil {
-				return err
-			}
-			if at >= offset+length && len(runs) > 0 {
-				return nil
-			}
-			r, err := parseRun(append([]byte(nil), p.Key...), p.Value)
+		for r, err := range scanRuns(snap, span) {
 			if err != nil {
 				return err
 			}
@@ -373,7 +287,9 @@ func (o *Object) runs(ctx context.Context, offset, length int64) (runs []*run, s
 				}
 				runs = append(runs, r)
 			}
-			at += r.size
+			if at += r.size; at >= offset+length && len(runs) > 0 {
+				return nil
+			}
 		}
 		return nil
 	})
@@ -390,11 +306,7 @@ func (o *Object) LoadParts(ctx context.Context, after, max int) (more bool, err 
 	span := kv.Prefix(runPrefix(o.Bucket.UID, o.body.owner))
 	span.Low = runKey(o.Bucket.UID, o.body.owner, after+1, 0)
 	err = o.s.view(ctx, func(snap kv.Snapshot) error {
-		for p, err := range snap.Scan(span) {
-			if err != nil {
-				return err
-			}
-			r, err := parseRun(append([]byte(nil), p.Key...), p.Value)
+		for r, err := range scanRuns(snap, span) {
 			if err != nil {
 				return err
 			}
@@ -419,11 +331,7 @@ func (o *Object) PartRange(ctx context.Context, number int) (offset, length int6
 		return 0, o.Size, number == 1, nil
 	}
 	err = o.s.view(ctx, func(snap kv.Snapshot) error {
-		for p, err := range snap.Scan(kv.Prefix(runPrefix(o.Bucket.UID, o.body.owner))) {
-			if err != nil {
-				return err
-			}
-			r, err := parseRun(append([]byte(nil), p.Key...), p.Value)
+		for r, err := range scanRuns(snap, kv.Prefix(runPrefix(o.Bucket.UID, o.body.owner))) {
 			if err != nil {
 				return err
 			}

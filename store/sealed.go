@@ -32,11 +32,7 @@ func (o *Object) Sealed(ctx context.Context) (*Sealed, error) {
 		return b, nil
 	}
 	err := o.s.view(ctx, func(snap kv.Snapshot) error {
-		for p, err := range snap.Scan(kv.Prefix(runPrefix(o.Bucket.UID, o.body.owner))) {
-			if err != nil {
-				return err
-			}
-			r, err := parseRun(append([]byte(nil), p.Key...), p.Value)
+		for r, err := range scanRuns(snap, kv.Prefix(runPrefix(o.Bucket.UID, o.body.owner))) {
 			if err != nil {
 				return err
 			}
@@ -74,62 +70,9 @@ func (o *Object) SealedBody(ctx context.Context, offset, length int64) (io.ReadC
 	if err != nil {
 		return nil, err
 	}
-	return &sealedBody{ctx: ctx, s: o.s, runs: runs, skip: offset, left: length}, nil
-}
-
-// sealedBody reads the sealed bytes of one run after the other.
-type sealedBody struct {
-	ctx  context.Context
-	s    *Store
-	runs []*run
-	skip int64 // before the first of runs that has a byte to give
-	left int64
-	now  io.ReadCloser
-}
-
-func (b *sealedBody) Read(p []byte) (int, error) {
-	for {
-		if b.now == nil {
-			if b.left == 0 {
-				return 0, io.EOF
-			}
-			if len(b.runs) == 0 {
-				return 0, io.ErrUnexpectedEOF
-			}
-			r := b.runs[0]
-			b.runs = b.runs[1:]
-			size := seal.SealedSize(r.size)
-			if b.skip >= size {
-				b.skip -= size
-				continue
-			}
-			n := min(size-b.skip, b.left)
-			now, err := b.s.openSealed(b.ctx, r, b.skip, n)
-			if err != nil {
-				return 0, err
-			}
-			b.skip, b.left, b.now = 0, b.left-n, now
-		}
-		n, err := b.now.Read(p)
-		if err == io.EOF {
-			err = b.now.Close()
-			b.now = nil
-			if n == 0 && err == nil {
-				continue
-			}
-		}
-		return n, err
-	}
-}
-
-func (b *sealedBody) Close() error {
-	b.left, b.runs = 0, nil
-	if b.now == nil {
-		return nil
-	}
-	now := b.now
-	b.now = nil
-	return now.Close()
+	return o.runsBody(runs, offset, length, func(r *run) int64 { return seal.SealedSize(r.size) }, func(r *run, from, n int64) (io.ReadCloser, error) {
+		return o.s.openSealed(ctx, r, from, n)
+	}), nil
 }
 
 // check tells whether a sealed body can be that of a version.

@@ -302,11 +302,7 @@ func (s *Store) stagedRuns(ctx context.Context, b *Bucket, v *s3.Version) (g *st
 			return err
 		}
 		runs = make(map[[2]int]*run)
-		for p, err := range snap.Scan(kv.Prefix(runPrefix(b.UID, g.owner))) {
-			if err != nil {
-				return err
-			}
-			r, err := parseRun(append([]byte(nil), p.Key...), p.Value)
+		for r, err := range scanRuns(snap, kv.Prefix(runPrefix(b.UID, g.owner))) {
 			if err != nil {
 				return err
 			}
