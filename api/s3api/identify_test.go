@@ -250,6 +250,26 @@ func TestPresignedHeadersCount(t *testing.T) {
 	w.send(r).want(t, 403, "SignatureDoesNotMatch")
 }
 
+// A presigned upload is taken whatever checksum its query has: aws-sdk-js and
+// aws-sdk-go presign with that of no body at all. It is signed all the same, and
+// as a header it counts.
+func TestPresignedChecksumMeansNothing(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("presigned")
+	const path = "/presigned/key?x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32"
+	sign := func() *http.Request { return w.presign(w.request("PUT", path, []byte("123456")), time.Minute, time.Now()) }
+	w.send(sign()).want(t, 200, "")
+	a := w.do("HEAD", "/presigned/key", nil, "x-amz-checksum-mode", "ENABLED")
+	if a.header.Get("X-Amz-Checksum-Crc32") != "" || a.header.Get("X-Amz-Checksum-Crc64nvme") != "CVmbZh4IWzA=" || a.header.Get("Content-Length") != "6" {
+		t.Errorf("stored with %v", a.header)
+	}
+	r := sign()
+	r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "AAAAAA", "BBBBBB", 1)
+	w.send(r).want(t, 403, "SignatureDoesNotMatch")
+	r = w.request("PUT", "/presigned/key", []byte("123456"), "x-amz-checksum-crc32", "AAAAAA==")
+	w.send(w.presign(r, time.Minute, time.Now())).want(t, 400, "BadDigest")
+}
+
 // boto3 presigns with V2 unless told otherwise.
 func TestPresignedV2(t *testing.T) {
 	w := newWorld(t)

@@ -10,7 +10,10 @@ import (
 // query, as SDKs do with x-amz- headers and boto, for V2, with Content-Type and
 // Content-MD5 too. They were signed as parameters. A header that is there stays
 // as it is. Requests of other kinds are left alone: their query is no header.
-// Call it once, after Verify.
+//
+// Checksums stay in the query, where they are signed and mean nothing, as on AWS:
+// SDKs that presign an upload put the checksum of the body that they have then,
+// which is empty. Call it once, after Verify.
 func (res *Result) Hoist(r *http.Request) {
 	if res.Kind != Presigned && res.Kind != PresignedV2 {
 		return
@@ -22,7 +25,7 @@ func (res *Result) Hoist(r *http.Request) {
 	for _, p := range q.params {
 		name := decode(string(q.name(p)))
 		lower := strings.ToLower(name)
-		if slices.Contains(notHoisted, lower) {
+		if slices.Contains(notHoisted, lower) || bodyChecksum(lower) {
 			continue
 		}
 		body := res.Kind == PresignedV2 && (lower == "content-type" || lower == "content-md5")
@@ -45,6 +48,16 @@ func (res *Result) Hoist(r *http.Request) {
 
 // notHoisted are the parameters that make up the proof itself.
 var notHoisted = []string{"x-amz-algorithm", "x-amz-content-sha256", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signature", "x-amz-signedheaders"}
+
+// bodyChecksum tells whether a parameter is a checksum of a body, or names the
+// algorithm of one that comes with the body.
+func bodyChecksum(lower string) bool {
+	of, ok := strings.CutPrefix(lower, "x-amz-checksum-")
+	if !ok {
+		return lower == "x-amz-sdk-checksum-algorithm"
+	}
+	return of != "algorithm" && of != "type" && of != "mode"
+}
 
 // fieldName tells whether a lower-case name can be a header's.
 func fieldName(s string) bool {

@@ -184,7 +184,7 @@ func TestAgreesWithSDKPresign(t *testing.T) {
 		r, _ := randomRequest(t, rng, srv.URL)
 		r.Header.Del("X-Amz-Content-Sha256")
 		r.Header.Del("User-Agent")
-		r.Header.Set("X-Amz-Sdk-Checksum-Algorithm", "CRC32")
+		r.Header.Set("X-Amz-Expected-Bucket-Owner", "111122223333")
 		query := r.URL.Query()
 		query.Set("X-Amz-Expires", fmt.Sprint(1+rng.IntN(ExpiresMax)))
 		r.URL.RawQuery = query.Encode()
@@ -203,7 +203,7 @@ func TestAgreesWithSDKPresign(t *testing.T) {
 				out.Header[name] = values
 			}
 		}
-		if out.Header.Get("X-Amz-Sdk-Checksum-Algorithm") != "" {
+		if out.Header.Get("X-Amz-Expected-Bucket-Owner") != "" {
 			t.Fatal("the SDK does not hoist any more: this test proves nothing")
 		}
 		res, err := srv.send(t, out)
@@ -213,7 +213,7 @@ func TestAgreesWithSDKPresign(t *testing.T) {
 		if res.Kind != Presigned || res.PayloadHash != UnsignedPayload || res.AccessKey != "ASIATEMPORARY" {
 			t.Fatalf("%+v", res)
 		}
-		if got := srv.last.header.Get("X-Amz-Sdk-Checksum-Algorithm"); got != "CRC32" {
+		if got := srv.last.header.Get("X-Amz-Expected-Bucket-Owner"); got != "111122223333" {
 			t.Fatalf("hoisted: %q", got)
 		}
 	}
@@ -313,9 +313,10 @@ func TestAgreesWithS3Client(t *testing.T) {
 // What a presigned request's query says of headers becomes headers, but
 // nothing else does.
 func TestHoist(t *testing.T) {
-	r := received(t, "PUT /b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=1&x-amz-meta-a=one+two&X-Amz-Checksum-Crc32=NhCmhg%3D%3D&content-type=evil&prefix=p&x-amz-meta-bad=%0d%0a&x-amz-acl=private&X-Amz-Security-Token=tok HTTP/1.1\nHost: h\nX-Amz-Acl: public-read")
+	r := received(t, "PUT /b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=1&x-amz-meta-a=one+two&X-Amz-Checksum-Crc32=NhCmhg%3D%3D&x-amz-checksum-sha256=no&x-amz-sdk-checksum-algorithm=CRC32&x-amz-checksum-mode=ENABLED&x-amz-checksum-type=COMPOSITE&x-amz-checksum-algorithm=SHA256&content-type=evil&prefix=p&x-amz-meta-bad=%0d%0a&x-amz-acl=private&X-Amz-Security-Token=tok HTTP/1.1\nHost: h\nX-Amz-Acl: public-read")
 	(&Result{Kind: Presigned}).Hoist(r)
-	want := http.Header{"X-Amz-Meta-A": {"one two"}, "X-Amz-Checksum-Crc32": {"NhCmhg=="}, "X-Amz-Acl": {"public-read"}, "X-Amz-Security-Token": {"tok"}}
+	want := http.Header{"X-Amz-Meta-A": {"one two"}, "X-Amz-Acl": {"public-read"}, "X-Amz-Security-Token": {"tok"},
+		"X-Amz-Checksum-Mode": {"ENABLED"}, "X-Amz-Checksum-Type": {"COMPOSITE"}, "X-Amz-Checksum-Algorithm": {"SHA256"}}
 	if fmt.Sprint(r.Header) != fmt.Sprint(want) {
 		t.Errorf("%v\nwant %v", r.Header, want)
 	}
