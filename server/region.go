@@ -272,6 +272,7 @@ func (r *Region) openDoors(context.Context, Parts) error {
 		DisplayName:  displayName,
 		Proxies:      r.cfg.TrustedProxies,
 		Versioning:   r.versioning,
+		CreateIn:     r.createIn,
 		Now:          r.clock.Now,
 		Log:          r.log,
 		Observe:      observe("s3"),
@@ -295,6 +296,7 @@ func (r *Region) openPeerDoor(_ context.Context, p Parts) error {
 	r.realm.Mount(mux)
 	(&peer.Door{Identity: r.replication.identity()}).Mount(mux)
 	r.mountVersioning(mux)
+	r.mountCreate(mux)
 	r.peer = realm.NewPeerServer(id, mux, r.log)
 	r.peerAt, r.peerDone = l.Addr().String(), make(chan error, 1)
 	go func() { r.peerDone <- r.peer.Serve(l) }()

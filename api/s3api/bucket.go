@@ -36,8 +36,9 @@ var (
 	errACLWithPublicBlock = awserr.New("InvalidBucketAclWithBlockPublicAccessError", 400, "Bucket cannot have public ACLs set with BlockPublicAccess enabled")
 )
 
-// createBucket claims the name in the realm and makes the bucket here, with
-// what AWS gives every new bucket: no ACLs and all public access blocked.
+// createBucket claims the name in the realm and makes the bucket, with what AWS
+// gives every new bucket: no ACLs and all public access blocked. It makes it
+// here, or in the region of its constraint if this is us-east-1.
 func createBucket(d *Door, rq *Request) error {
 	if err := checkBucketName(rq.Bucket); err != nil {
 		return err
@@ -49,16 +50,15 @@ func createBucket(d *Door, rq *Request) error {
 	if err != nil {
 		return err
 	}
-	var conf shapes.CreateBucketConfiguration
-	if len(body) > 0 {
-		if err := restxml.Decode(body, &conf); err != nil {
-			return err
-		}
+	conf, err := decodeConfiguration(body)
+	if err != nil {
+		return err
 	}
 	if conf.Location != nil || conf.Bucket != nil {
 		return awserr.ErrNotImplemented.Text("Directory buckets are not implemented")
 	}
-	if err := d.checkLocation(conf.LocationConstraint); err != nil {
+	region, err := d.checkLocation(conf.LocationConstraint)
+	if err != nil {
 		return err
 	}
 	n, err := newBucket(rq)
@@ -80,12 +80,16 @@ func createBucket(d *Door, rq *Request) error {
 			return err
 		}
 	}
-	err = d.opt.Realm.Create(rq.Ctx, d.opt.Region, rq.Bucket, rq.Caller.Account, func(uid s3.UID) error {
-		n.UID = uid
-		_, err := d.opt.Store.CreateBucket(rq.Ctx, n)
-		return err
-	})
-	if errors.Is(err, store.ErrBucketExists) && d.opt.Region == usEast1 {
+	if region == d.opt.Region {
+		err = d.opt.Realm.Create(rq.Ctx, d.opt.Region, rq.Bucket, rq.Caller.Account, func(uid s3.UID) error {
+			n.UID = uid
+			_, err := d.opt.Store.CreateBucket(rq.Ctx, n)
+			return err
+		})
+	} else {
+		err = d.opt.CreateIn(rq.Ctx, region, n)
+	}
+	if errors.Is(err, store.ErrBucketExists) && region == usEast1 {
 		// us-east-1 answers a repeat with 200, and leaves the bucket as it is.
 		if place, ok, lookup := d.opt.Realm.Locate(rq.Ctx, rq.Bucket); lookup == nil && ok && place.Region == usEast1 {
 			err = nil
@@ -121,26 +125,41 @@ func mayDress(rq *Request) error {
 	return nil
 }
 
-// checkLocation holds a location constraint against the region that was asked.
-func (d *Door) checkLocation(constraint *string) error {
-	want := ""
-	if constraint != nil {
-		want = *constraint
+// decodeConfiguration reads the document of CreateBucket, which may be absent.
+func decodeConfiguration(body []byte) (conf shapes.CreateBucketConfiguration, err error) {
+	if len(body) > 0 {
+		err = restxml.Decode(body, &conf)
 	}
-	if want == "EU" {
-		want = "eu-west-1"
-	}
+	return conf, err
+}
+
+// constrainedTo gives the region that a location constraint names, or "".
+func constrainedTo(constraint *string) string {
 	switch {
-	case want == "" && d.opt.Region == usEast1:
-		return nil
-	case want == "":
-		return errLocationIllegal
-	case want == usEast1 && d.opt.Region == usEast1, !slices.Contains(d.opt.Realm.Regions(), want):
-		return errLocationInvalid.With("LocationConstraint", *constraint)
-	case want != d.opt.Region:
-		return errLocationIllegal.Text("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", *constraint)
+	case constraint == nil:
+		return ""
+	case *constraint == "EU":
+		return "eu-west-1"
 	}
-	return nil
+	return *constraint
+}
+
+// checkLocation holds a location constraint against the region that was asked
+// and gives the one in which the bucket is to be. us-east-1 makes buckets of
+// all.
+func (d *Door) checkLocation(constraint *string) (region string, err error) {
+	want, here := constrainedTo(constraint), d.opt.Region
+	switch {
+	case want == "" && here == usEast1:
+		return here, nil
+	case want == "":
+		return "", errLocationIllegal
+	case want == usEast1 && here == usEast1, !slices.Contains(d.opt.Realm.Regions(), want):
+		return "", errLocationInvalid.With("LocationConstraint", *constraint)
+	case want != here && (here != usEast1 || d.opt.CreateIn == nil):
+		return "", errLocationIllegal.Text("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", *constraint)
+	}
+	return want, nil
 }
 
 // newBucket reads the headers of CreateBucket.

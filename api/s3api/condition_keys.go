@@ -66,12 +66,7 @@ func (c *conditions) Value(key string) ([]string, bool) {
 	case "max-keys":
 		return c.parameter("max-keys")
 	case "locationconstraint":
-		// Any other constraint than the region's own is refused, and us-east-1
-		// has none, so that this is what a bucket can be made with.
-		if c.rq.Op == opCreateBucket && c.rq.Door.opt.Region != usEast1 {
-			return []string{c.rq.Door.opt.Region}, true
-		}
-		return nil, false
+		return c.location()
 	case "x-amz-copy-source":
 		return c.copySource()
 	case "requestobjecttagkeys":
@@ -243,6 +238,28 @@ func (c *conditions) requestTagKeys() ([]string, bool) {
 		keys[i] = tags[i].Key
 	}
 	return keys, len(keys) > 0
+}
+
+// location gives the region that a bucket to be made is constrained to.
+func (c *conditions) location() ([]string, bool) {
+	here := c.rq.Door.opt.Region
+	switch {
+	case c.rq.Op != opCreateBucket:
+		return nil, false
+	case here != usEast1:
+		// Any other constraint than the region's own is refused.
+		return []string{here}, true
+	}
+	body, err := c.rq.earlyDocument(bucketDocumentMax)
+	if err != nil {
+		return c.fail(err)
+	}
+	conf, err := decodeConfiguration(body)
+	if err != nil {
+		return c.fail(err)
+	}
+	region := constrainedTo(conf.LocationConstraint)
+	return []string{region}, region != ""
 }
 
 // lock gives what a request says about Object Lock, in its headers or as its

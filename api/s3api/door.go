@@ -94,6 +94,10 @@ type Options struct {
 	// the checks of a replication configuration. It may be nil: then buckets of
 	// other regions are taken to be versioned.
 	Versioning func(ctx context.Context, region, bucket string) (string, error)
+	// CreateIn makes a bucket in another region of the realm, whose UID it gives
+	// it itself, with the errors of Realm.Create. Only us-east-1 calls it, which
+	// makes buckets of every region. Nil means that it makes its own alone.
+	CreateIn func(ctx context.Context, region string, n store.NewBucket) error
 	// Now gives the time for expiry and skew; nil means time.Now.
 	Now func() time.Time
 	// Log takes what went wrong on our side, with the request's ID; nil drops it.
