@@ -551,8 +551,23 @@ func (c *chosen) assemble(r *record, u *upload, in *CompleteInput) error {
 	} else if r.Checksum, err = checksum.OfParts(algorithm, kind, parts); err != nil {
 		return err
 	}
-	if !in.Checksum.IsZero() && in.Checksum.Algorithm == r.Checksum.Algorithm && in.Checksum.Value != r.Checksum.Value {
-		return checksum.Mismatch(in.Checksum.Algorithm)
+	return compareWhole(in.Checksum, r.Checksum, u.algorithm)
+}
+
+// compareWhole compares what a completion says is the checksum of the whole with
+// what was computed, in the algorithm that the upload asked for. Where it asked
+// for none, S3 ignores all but the one that it computes by itself. Clients give
+// composite checksums with and without the count of parts.
+func compareWhole(given, computed s3.Checksum, asked s3.ChecksumAlgorithm) error {
+	if given.IsZero() || asked == "" && given.Algorithm != computed.Algorithm {
+		return nil
+	}
+	want := computed.Value
+	if !strings.Contains(given.Value, "-") {
+		want, _, _ = strings.Cut(want, "-")
+	}
+	if given.Algorithm != computed.Algorithm || given.Value != want {
+		return checksum.WholeMismatch(computed.Algorithm)
 	}
 	return nil
 }

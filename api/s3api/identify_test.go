@@ -257,7 +257,9 @@ func TestPresignedChecksumMeansNothing(t *testing.T) {
 	w := newWorld(t)
 	w.bucket("presigned")
 	const path = "/presigned/key?x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32"
-	sign := func() *http.Request { return w.presign(w.request("PUT", path, []byte("123456")), time.Minute, time.Now()) }
+	sign := func() *http.Request {
+		return w.presign(w.request("PUT", path, []byte("123456")), time.Minute, time.Now())
+	}
 	w.send(sign()).want(t, 200, "")
 	a := w.do("HEAD", "/presigned/key", nil, "x-amz-checksum-mode", "ENABLED")
 	if a.header.Get("X-Amz-Checksum-Crc32") != "" || a.header.Get("X-Amz-Checksum-Crc64nvme") != "CVmbZh4IWzA=" || a.header.Get("Content-Length") != "6" {
