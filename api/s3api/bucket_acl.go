@@ -34,9 +34,6 @@ func putBucketACL(d *Door, rq *Request) error {
 	if err != nil {
 		return err
 	}
-	if b.Ownership == ownershipEnforced {
-		return errNoACLs
-	}
 	given, err := rq.aclFromHeaders(rq.R.Header, b.Owner, b.Owner, bucketACL)
 	if err != nil {
 		return err
@@ -54,6 +51,9 @@ func putBucketACL(d *Door, rq *Request) error {
 		if given, err = rq.parseACL(body, b.Owner, b.Owner); err != nil {
 			return err
 		}
+	}
+	if b.Ownership == ownershipEnforced { // after what is wrong with the ACL itself
+		return errNoACLs
 	}
 	if err := d.refusePublicACL(rq, b, given); err != nil {
 		return err

@@ -251,9 +251,11 @@ func copiedSystem(source, request []s3.Header) []s3.Header {
 	return list
 }
 
+// showSourceVersion names the version that was copied, unless it is the null
+// version.
 func showSourceVersion(h http.Header, o *store.Object) {
-	if o.Bucket.Versioning != "" {
-		h["X-Amz-Copy-Source-Version-Id"] = []string{o.VersionID()}
+	if id := o.VersionID(); o.Bucket.Versioning != "" && id != "null" {
+		h["X-Amz-Copy-Source-Version-Id"] = []string{id}
 	}
 }
 

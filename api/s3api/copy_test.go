@@ -65,7 +65,7 @@ func TestCopyErrors(t *testing.T) {
 		elements      []string
 	}{
 		{"onto itself", []string{"x-amz-copy-source", "bucket/key"}, 400, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.", nil},
-		{"no key", []string{"x-amz-copy-source", "bucket"}, 400, "InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey", []string{"ArgumentName", "x-amz-copy-source", "ArgumentValue", "bucket"}},
+		{"no key", []string{"x-amz-copy-source", "bucket"}, 400, "InvalidArgument", "Invalid copy source object key", []string{"ArgumentName", "x-amz-copy-source", "ArgumentValue", "x-amz-copy-source"}},
 		{"no such key", []string{"x-amz-copy-source", "bucket/nokey"}, 404, "NoSuchKey", "The specified key does not exist.", []string{"Key", "nokey"}},
 		{"no such bucket", []string{"x-amz-copy-source", "nobucket/key"}, 404, "NoSuchBucket", "The specified bucket does not exist", []string{"BucketName", "nobucket"}},
 		{"If-Match", []string{"x-amz-copy-source", "bucket/key", "x-amz-copy-source-if-match", "x"}, 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", []string{"Condition", "x-amz-copy-source-If-Match"}},

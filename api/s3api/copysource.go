@@ -40,8 +40,11 @@ func parseCopySource(header string) (copySource, error) {
 		return s, notImplemented("x-amz-copy-source", "Access points are not served")
 	}
 	s.bucket, s.key, _ = strings.Cut(path, "/")
-	if s.bucket == "" || s.key == "" {
+	if s.bucket == "" {
 		return s, badCopySource(header, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+	}
+	if s.key == "" {
+		return s, awserr.Argument("x-amz-copy-source", "x-amz-copy-source", "Invalid copy source object key")
 	}
 	return s, CheckKey(s.key)
 }

@@ -33,8 +33,8 @@ func TestCopySource(t *testing.T) {
 	}
 	for header, want := range map[string]string{
 		"":                                    "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
-		"bucket":                              "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
-		"bucket/":                             "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+		"bucket":                              "Invalid copy source object key",
+		"bucket/":                             "Invalid copy source object key",
 		"//key":                               "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
 		"bucket/a%zz":                         "Invalid copy source encoding.",
 		"bucket/a%ff":                         "Invalid copy source encoding.",

@@ -21,7 +21,8 @@ var (
 func listObjects(d *Door, rq *Request) error {
 	q := rq.Query
 	marker := q.Get("marker")
-	return d.list(rq, store.ListInput{After: marker}, true, func(l *listing, in *store.ListInput, page *store.Page) {
+	after := pastPrefix(marker, q.Get("prefix"), q.Get("delimiter"))
+	return d.list(rq, store.ListInput{After: after}, true, func(l *listing, in *store.ListInput, page *store.Page) {
 		l.name("Prefix", in.Prefix)
 		l.name("Marker", marker)
 		// Without a delimiter the last key is the next marker and AWS leaves it
@@ -48,15 +49,16 @@ func listObjectsV2(d *Door, rq *Request) error {
 	if hasToken {
 		var ok bool
 		if after, ok = readToken(token); !ok {
-			return errToken.With("ArgumentName", "continuation-token").With("ArgumentValue", token)
+			return errToken.With("ArgumentName", "continuation-token")
 		}
 	}
 	owners := strings.EqualFold(q.Get("fetch-owner"), "true")
 	return d.list(rq, store.ListInput{After: after}, owners, func(l *listing, in *store.ListInput, page *store.Page) {
 		l.name("Prefix", in.Prefix)
-		l.optionalName("StartAfter", startAfter)
 		if hasToken {
-			l.Elem("ContinuationToken", token)
+			l.Elem("ContinuationToken", token) // start-after counts for nothing and is not told
+		} else {
+			l.optionalName("StartAfter", startAfter)
 		}
 		if page.Truncated {
 			l.Elem("NextContinuationToken", makeToken(page.Next))
@@ -67,6 +69,20 @@ func listObjectsV2(d *Door, rq *Request) error {
 		l.encodingType()
 		l.Bool("IsTruncated", page.Truncated)
 	})
+}
+
+// pastPrefix gives the marker that a page begins behind. A marker that lies under
+// a common prefix of the listing is past the whole of it.
+func pastPrefix(marker, prefix, delimiter string) string {
+	rest, under := strings.CutPrefix(marker, prefix)
+	if !under || delimiter == "" {
+		return marker
+	}
+	i := strings.Index(rest, delimiter)
+	if i < 0 {
+		return marker
+	}
+	return marker[:len(prefix)+i+len(delimiter)]
 }
 
 // list is what both forms share. head writes the elements that differ.

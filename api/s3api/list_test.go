@@ -123,9 +123,9 @@ func TestListErrors(t *testing.T) {
 	w := newWorld(t)
 	w.bucket("bucket")
 	for query, want := range map[string][3]string{
-		"list-type=2&continuation-token=x":                     {"The continuation token provided is incorrect", "continuation-token", "x"},
+		"list-type=2&continuation-token=x":                     {"The continuation token provided is incorrect", "continuation-token", ""},
 		"list-type=2&continuation-token=":                      {"The continuation token provided is incorrect", "continuation-token", ""},
-		"list-type=2&continuation-token=" + makeToken("k")[:6]: {"The continuation token provided is incorrect", "continuation-token", makeToken("k")[:6]},
+		"list-type=2&continuation-token=" + makeToken("k")[:6]: {"The continuation token provided is incorrect", "continuation-token", ""},
 		"list-type=1":                              {"Incorrect List Type specified in Request", "list-type", "1"},
 		"list-type=2&encoding-type=base64":         {"Invalid Encoding Method specified in Request", "encoding-type", "base64"},
 		"encoding-type=xml":                        {"Invalid Encoding Method specified in Request", "encoding-type", "xml"},

@@ -26,6 +26,10 @@ func listMultipartUploads(d *Door, rq *Request) error {
 	if in.KeyMarker != "" {
 		in.UploadMarker = q.Get("upload-id-marker")
 	}
+	keyMarker, uploadMarker := in.KeyMarker, in.UploadMarker
+	if in.KeyMarker = pastPrefix(keyMarker, in.Prefix, in.Delimiter); in.KeyMarker != keyMarker {
+		in.UploadMarker = "" // it is of a key that is passed over
+	}
 	l, err := d.newListing(rq)
 	if err != nil {
 		return err
@@ -34,14 +38,18 @@ func listMultipartUploads(d *Door, rq *Request) error {
 	if err != nil {
 		return err
 	}
+	// The last upload is told also where no page follows.
+	if n := len(page.Uploads); n > 0 && page.NextKey == "" {
+		page.NextKey, page.NextUpload = page.Uploads[n-1].Key, page.Uploads[n-1].ID
+	}
 	l.OpenNS("ListMultipartUploadsResult", restxml.Namespace)
 	l.Elem("Bucket", rq.Bucket)
-	l.name("KeyMarker", in.KeyMarker)
-	l.Elem("UploadIdMarker", in.UploadMarker)
+	l.name("KeyMarker", keyMarker)
+	l.Elem("UploadIdMarker", uploadMarker)
 	l.name("NextKeyMarker", page.NextKey)
 	l.Elem("NextUploadIdMarker", page.NextUpload)
 	l.optionalName("Delimiter", in.Delimiter)
-	l.name("Prefix", in.Prefix)
+	l.optionalName("Prefix", in.Prefix)
 	l.encodingType()
 	l.Int("MaxUploads", int64(max))
 	l.Bool("IsTruncated", page.Truncated)
@@ -144,7 +152,9 @@ func listParts(d *Door, rq *Request) error {
 		l.Time("LastModified", p.Modified)
 		l.Quoted("ETag", p.ETag)
 		l.Int("Size", p.Size)
-		writeChecksum(l.Writer, p.Checksum)
+		if u.Input.Algorithm != "" { // else it is S3's own affair
+			writeChecksum(l.Writer, p.Checksum)
+		}
 		l.Close("Part")
 	}
 	l.Close("ListPartsResult")

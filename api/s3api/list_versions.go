@@ -33,6 +33,10 @@ func listObjectVersions(d *Door, rq *Request) error {
 		return errVersionMarkerEmpty.With("ArgumentName", "version-id-marker").With("ArgumentValue", marker)
 	}
 	in.VersionMarker = marker
+	keyMarker := in.KeyMarker
+	if in.KeyMarker = pastPrefix(keyMarker, in.Prefix, in.Delimiter); in.KeyMarker != keyMarker {
+		in.VersionMarker = "" // it is of a key that is passed over
+	}
 	l, err := d.newListing(rq)
 	if err != nil {
 		return err
@@ -44,8 +48,8 @@ func listObjectVersions(d *Door, rq *Request) error {
 	l.OpenNS("ListVersionsResult", restxml.Namespace)
 	l.Elem("Name", rq.Bucket)
 	l.name("Prefix", in.Prefix)
-	l.name("KeyMarker", in.KeyMarker)
-	l.Elem("VersionIdMarker", in.VersionMarker)
+	l.name("KeyMarker", keyMarker)
+	l.Elem("VersionIdMarker", marker)
 	if page.Truncated {
 		l.name("NextKeyMarker", page.Next)
 		l.Optional("NextVersionIdMarker", page.NextVersion)

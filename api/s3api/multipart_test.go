@@ -175,7 +175,7 @@ func TestCompositeChecksums(t *testing.T) {
 		}
 		attributes := w.do("GET", "/bucket/key?attributes", nil, "x-amz-object-attributes", "ETag, Checksum,ObjectParts", "x-amz-object-attributes", "ObjectSize,StorageClass")
 		attributes.want(t, 200, "")
-		for name, want := range map[string]string{"ETag": strings.Trim(whole.header.Get("Etag"), `"`), "PartsCount": "2", "PartNumber": "1", "Size": strconv.Itoa(partMin), "ObjectSize": strconv.Itoa(partMin + 3), "StorageClass": "STANDARD", "MaxParts": "1000", elem: want, "IsTruncated": "false"} {
+		for name, want := range map[string]string{"ETag": strings.Trim(whole.header.Get("Etag"), `"`), "PartsCount": "2", "PartNumber": "1", "Size": strconv.Itoa(partMin), "ObjectSize": strconv.Itoa(partMin + 3), "StorageClass": "STANDARD", "MaxParts": "1000", elem: strings.TrimSuffix(want, "-2"), "IsTruncated": "false"} {
 			if got := attributes.element(name); got != want {
 				t.Errorf("%s: GetObjectAttributes: %s is %q, want %q", alg, name, got, want)
 			}

@@ -65,16 +65,13 @@ func putObjectACL(d *Door, rq *Request) error {
 	if err != nil {
 		return err
 	}
-	if b.Ownership == ownershipEnforced {
-		return errNoACLs
-	}
 	versionID, err := rq.versionID()
 	if err != nil {
 		return err
 	}
 	o, err := d.openVersion(rq)
 	if err != nil {
-		return err
+		return rq.onMarker(err)
 	}
 	owner, writer := objectOwner(&o.Version, b), o.Owner
 	o.Close()
@@ -95,6 +92,9 @@ func putObjectACL(d *Door, rq *Request) error {
 		if given, err = rq.parseACL(body, owner, b.Owner); err != nil {
 			return err
 		}
+	}
+	if b.Ownership == ownershipEnforced { // after what is wrong with the ACL itself
+		return errNoACLs
 	}
 	register, err := d.objectACL(rq, b, owner, given)
 	if err != nil {

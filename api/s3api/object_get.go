@@ -215,12 +215,15 @@ func (a *reading) selectPart(ctx context.Context, number int) error {
 }
 
 // findChecksum finds the checksum of exactly the bytes that go out: the
-// object's for all of it, a part's for a part or for a range that is one.
+// object's for all of it, a part's for a part or for a range that is one. As on
+// AWS, parts have checksums of their own only where the object's is made of them.
 func (a *reading) findChecksum(ctx context.Context, part int) error {
-	if a.o.PartsCount == 0 || part == 0 && a.whole {
-		if a.whole {
-			a.sum = a.o.Checksum
-		}
+	composite := a.o.Checksum.Type == s3.Composite
+	switch {
+	case a.whole && (part == 0 || !composite):
+		a.sum = a.o.Checksum
+		return nil
+	case a.o.PartsCount == 0 || !composite:
 		return nil
 	}
 	if part == 0 {
@@ -241,7 +244,7 @@ func (a *reading) findChecksum(ctx context.Context, part int) error {
 	}
 	if p := a.o.Parts; len(p) > 0 && p[0].Number == part && !p[0].Checksum.IsZero() {
 		a.sum = p[0].Checksum
-		a.sum.Type = a.o.Checksum.Type
+		a.sum.Type = s3.Composite
 	}
 	return nil
 }

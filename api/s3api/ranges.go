@@ -8,6 +8,7 @@ import (
 )
 
 var (
+	errCopyRange         = awserr.ErrInvalidRequest.Text("The specified copy range is invalid for the source object size")
 	errInvalidRange      = awserr.New("InvalidRange", 416, "The requested range is not satisfiable")
 	errInvalidPartNumber = awserr.New("InvalidPartNumber", 416, "The requested partnumber is not satisfiable")
 	errRangeAndPart      = awserr.ErrInvalidRequest.Text("Cannot specify both Range header and partNumber query parameter")
@@ -107,6 +108,9 @@ func parseCopyRange(header string, size int64) (byteRange, error) {
 	if !ok || !dash || !okFirst || !okLast || last < first {
 		return byteRange{}, awserr.Argument("x-amz-copy-source-range", header,
 			"The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
+	}
+	if first >= size {
+		return byteRange{}, errCopyRange
 	}
 	if last >= size {
 		return byteRange{}, awserr.Argument("x-amz-copy-source-range", header,

@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"errors"
 	"math"
 	"testing"
 
@@ -72,6 +73,10 @@ func TestRange(t *testing.T) {
 func TestCopyRange(t *testing.T) {
 	if r, err := parseCopyRange("bytes=10-19", 20); err != nil || r != (byteRange{10, 10}) {
 		t.Errorf("bytes=10-19 of 20: %v, %v", r, err)
+	}
+	// Behind the end the code is another one.
+	if _, err := parseCopyRange("bytes=20-30", 20); !errors.Is(err, errCopyRange) {
+		t.Errorf("bytes=20-30 of 20: %v", err)
 	}
 	const form = "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy"
 	for header, text := range map[string]string{
