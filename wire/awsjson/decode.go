@@ -248,16 +248,40 @@ func (d *decoder) members(f func(name string) error) error {
 		if err := f(name); err != nil {
 			return err
 		}
-		switch d.next() {
-		case ',':
-			d.at++
-		case '}':
-			d.at++
-			return nil
-		default:
-			return d.unexpected()
+		if more, err := d.follows('}'); !more {
+			return err
 		}
 	}
+}
+
+// elements walks a list. f reads a value.
+func (d *decoder) elements(f func() error) error {
+	d.at++ // [
+	if d.next() == ']' {
+		d.at++
+		return nil
+	}
+	for {
+		if err := f(); err != nil {
+			return err
+		}
+		if more, err := d.follows(']'); !more {
+			return err
+		}
+	}
+}
+
+// follows takes a comma, or the end of what is walked. It tells which.
+func (d *decoder) follows(end byte) (more bool, err error) {
+	switch d.next() {
+	case ',':
+		d.at++
+		return true, nil
+	case end:
+		d.at++
+		return false, nil
+	}
+	return false, d.unexpected()
 }
 
 func twice(name string) error { return ErrSerialization.Text("Duplicate member %.100q", name) }
@@ -301,13 +325,8 @@ func (d *decoder) maps(t *shape.Type, v reflect.Value, depth int) error {
 }
 
 func (d *decoder) list(t *shape.Type, v reflect.Value, depth int) error {
-	d.at++ // [
 	v.Set(reflect.MakeSlice(t.Go, 0, 0))
-	if d.next() == ']' {
-		d.at++
-		return nil
-	}
-	for {
+	return d.elements(func() error {
 		if d.next() == 'n' {
 			return ErrSerialization.Text("Unexpected null in a list")
 		}
@@ -318,19 +337,8 @@ func (d *decoder) list(t *shape.Type, v reflect.Value, depth int) error {
 		v.SetLen(n + 1)
 		e := v.Index(n)
 		e.SetZero()
-		if err := d.value(t.Elem, e, depth+1); err != nil {
-			return err
-		}
-		switch d.next() {
-		case ',':
-			d.at++
-		case ']':
-			d.at++
-			return nil
-		default:
-			return d.unexpected()
-		}
-	}
+		return d.value(t.Elem, e, depth+1)
+	})
 }
 
 // skip reads over a value that nobody wants, and checks it all the same.
@@ -352,25 +360,7 @@ func (d *decoder) skip(depth int) error {
 			return d.skip(depth + 1)
 		})
 	case '[':
-		d.at++
-		if d.next() == ']' {
-			d.at++
-			return nil
-		}
-		for {
-			if err := d.skip(depth + 1); err != nil {
-				return err
-			}
-			switch d.next() {
-			case ',':
-				d.at++
-			case ']':
-				d.at++
-				return nil
-			default:
-				return d.unexpected()
-			}
-		}
+		return d.elements(func() error { return d.skip(depth + 1) })
 	case 't':
 		return d.word("true")
 	case 'f':
