@@ -259,6 +259,22 @@ func (p *parser) pair(v *value, name string) (field *value, not bool, err error)
 	return nil, false, p.fault(MissingMember, v, name, "")
 }
 
+// names gives the strings of a member or its Not…: at least one.
+func (p *parser) names(v *value, name string) (list []*value, not bool, err error) {
+	field, not, err := p.pair(v, name)
+	if err != nil {
+		return nil, false, err
+	}
+	if field.kind == arrayValue && len(field.items) == 0 {
+		return nil, false, p.fault(EmptyMember, field, name, "")
+	}
+	list, ok := texts(field)
+	if !ok {
+		return nil, false, p.fault(BadSyntax, field, name, "")
+	}
+	return list, not, nil
+}
+
 // texts gives a string, or a list of strings that is not empty.
 func texts(v *value) ([]*value, bool) {
 	if v.kind == stringValue {
@@ -278,16 +294,9 @@ func texts(v *value) ([]*value, bool) {
 }
 
 func (p *parser) actions(v *value, s *statement) error {
-	field, not, err := p.pair(v, "Action")
+	list, not, err := p.names(v, "Action")
 	if err != nil {
 		return err
-	}
-	if field.kind == arrayValue && len(field.items) == 0 {
-		return p.fault(EmptyMember, field, "Action", "")
-	}
-	list, ok := texts(field)
-	if !ok {
-		return p.fault(BadSyntax, field, "Action", "")
 	}
 	s.notAction = not
 	for _, a := range list {
@@ -316,16 +325,9 @@ func (p *parser) resources(v *value, s *statement) error {
 		}
 		return nil
 	}
-	field, not, err := p.pair(v, "Resource")
+	list, not, err := p.names(v, "Resource")
 	if err != nil {
 		return err
-	}
-	if field.kind == arrayValue && len(field.items) == 0 {
-		return p.fault(EmptyMember, field, "Resource", "")
-	}
-	list, ok := texts(field)
-	if !ok {
-		return p.fault(BadSyntax, field, "Resource", "")
 	}
 	s.notResource = not
 	for _, r := range list {
