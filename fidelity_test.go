@@ -53,15 +53,7 @@ func TestOperationsPage(t *testing.T) {
 			if _, err := os.Stat(filepath.Join("api/s3api", file)); err != nil {
 				t.Errorf("%s: %v", m[1], err)
 			}
-			names := strings.Fields(strings.ReplaceAll(m[3], "`", " "))
-			if len(names) == 0 {
-				t.Errorf("%s: no test", m[1])
-			}
-			for _, name := range names {
-				if !tests[name] {
-					t.Errorf("%s: there is no test %s", m[1], name)
-				}
-			}
+			namesTests(t, m[1], m[3], tests)
 		}
 	}
 	routed := make(map[string]bool)
@@ -140,15 +132,7 @@ func servicePage(t *testing.T, page, dir string, table []service.Operation, know
 		if src, err := os.ReadFile(filepath.Join(dir, file)); err != nil || !strings.Contains(string(src), `"`+m[1]+`"`) {
 			t.Errorf("%s is not in %s: %v", m[1], file, err)
 		}
-		names := strings.Fields(strings.ReplaceAll(m[3], "`", " "))
-		if len(names) == 0 {
-			t.Errorf("%s: no test", m[1])
-		}
-		for _, name := range names {
-			if !tests[name] {
-				t.Errorf("%s: there is no test %s", m[1], name)
-			}
-		}
+		namesTests(t, m[1], m[3], tests)
 	}
 	performed := make(map[string]bool)
 	for _, o := range table {
@@ -184,6 +168,21 @@ type noRows struct{ rows }
 type rows = iam.Rows
 
 func (noRows) WatchRows(string, func(string)) {}
+
+// namesTests sees that the last cell of an operation's row names tests, and
+// that they are there.
+func namesTests(t *testing.T, op, cell string, tests map[string]bool) {
+	t.Helper()
+	names := strings.Fields(strings.ReplaceAll(cell, "`", " "))
+	if len(names) == 0 {
+		t.Errorf("%s: no test", op)
+	}
+	for _, name := range names {
+		if !tests[name] {
+			t.Errorf("%s: there is no test %s", op, name)
+		}
+	}
+}
 
 // testNames gives the tests of some folders.
 func testNames(t *testing.T, dirs ...string) map[string]bool {
