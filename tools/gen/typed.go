@@ -57,18 +57,8 @@ func (t target) generateTyped(dir string) ([]File, error) {
 			queue = append(queue, side)
 		}
 	}
-	for len(queue) > 0 {
-		name := queue[0]
-		queue = queue[1:]
-		if e.done[name] {
-			continue
-		}
-		e.done[name] = true
-		more, err := e.structure(svc.Shapes[name])
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		queue = append(queue, more...)
+	if err := walk(svc, queue, e.done, e.structure); err != nil {
+		return nil, err
 	}
 	text, err := e.file()
 	if err != nil {
@@ -109,7 +99,6 @@ func (e *typer) mark(sh *model.Shape) {
 
 func (e *typer) structure(sh *model.Shape) ([]string, error) {
 	var b strings.Builder
-	var reach []string
 	fmt.Fprintf(&b, "// %s is the model's shape %s.\ntype %s struct {\n", sh.Name, sh.Name, sh.Name)
 	if e.roots[sh.Name] && slices.ContainsFunc(sh.Members, func(m *model.Member) bool { return m.Where == model.Body }) {
 		root := sh.XMLName
@@ -118,19 +107,9 @@ func (e *typer) structure(sh *model.Shape) ([]string, error) {
 		}
 		fmt.Fprintf(&b, "XMLName struct{} `xml:\"%s %s\"`\n", e.space, root)
 	}
-	for _, m := range sh.Members {
-		line, to, err := e.member(sh, m)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", m.Name, err)
-		}
-		b.WriteString(line)
-		if to != "" {
-			reach = append(reach, to)
-		}
-	}
-	b.WriteString("}\n")
+	reach, err := fields(&b, sh, sh.Members, e.member)
 	e.types = append(e.types, typeText{sh.Name, b.String()})
-	return reach, nil
+	return reach, err
 }
 
 // member writes one field.

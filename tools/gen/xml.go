@@ -130,26 +130,10 @@ func (e *emitter) root(shape, element string) error {
 }
 
 // all writes the structures that queue names and those that they reach.
-func (e *emitter) all(queue []string) error {
-	for len(queue) > 0 {
-		name := queue[0]
-		queue = queue[1:]
-		if e.done[name] {
-			continue
-		}
-		e.done[name] = true
-		more, err := e.structure(e.svc.Shapes[name])
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		queue = append(queue, more...)
-	}
-	return nil
-}
+func (e *emitter) all(queue []string) error { return walk(e.svc, queue, e.done, e.structure) }
 
 func (e *emitter) structure(sh *model.Shape) ([]string, error) {
 	var b strings.Builder
-	var reach []string
 	what := "element"
 	if element, ok := e.roots[sh.Name]; ok {
 		what = "document <" + element + ">"
@@ -158,22 +142,10 @@ func (e *emitter) structure(sh *model.Shape) ([]string, error) {
 	if element, ok := e.roots[sh.Name]; ok {
 		fmt.Fprintf(&b, "XMLName struct{} `xml:\"%s %s\"`\n", e.space, element)
 	}
-	for _, m := range sh.Members {
-		if m.Where != model.Body {
-			continue
-		}
-		line, to, err := e.member(sh, m)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", m.Name, err)
-		}
-		b.WriteString(line)
-		if to != "" {
-			reach = append(reach, to)
-		}
-	}
-	b.WriteString("}\n")
+	body := slices.DeleteFunc(slices.Clone(sh.Members), func(m *model.Member) bool { return m.Where != model.Body })
+	reach, err := fields(&b, sh, body, e.member)
 	e.types = append(e.types, typeText{sh.Name, b.String()})
-	return reach, nil
+	return reach, err
 }
 
 // member writes one field. Absence must be told from emptiness wherever the
