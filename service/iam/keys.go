@@ -13,16 +13,7 @@ import (
 func (s *Service) accessKeys() []service.Operation {
 	return []service.Operation{
 		service.Op("CreateAccessKey", "iam:CreateAccessKey", onEntity(s, userKind, func(in *iamshapes.CreateAccessKeyRequest) *string { return in.UserName }, nil), s.createKey),
-		service.Op("ListAccessKeys", "iam:ListAccessKeys", targets(func(ctx context.Context, c *service.Call, in *iamshapes.ListAccessKeysRequest) (service.Target, error) {
-			if in.UserName == nil && c.Caller.IsRoot() {
-				return service.Target{ARN: c.Caller.ARN, Account: c.Caller.Account}, nil
-			}
-			name, err := userName(c, in.UserName)
-			if err != nil {
-				return service.Target{}, err
-			}
-			return s.on(ctx, userKind, c.Caller.Account, name, nil)
-		}), s.listKeys),
+		service.Op("ListAccessKeys", "iam:ListAccessKeys", onUserOrRoot(s, func(in *iamshapes.ListAccessKeysRequest) *string { return in.UserName }), s.listKeys),
 		service.Op("UpdateAccessKey", "iam:UpdateAccessKey", onEntity(s, userKind, func(in *iamshapes.UpdateAccessKeyRequest) *string { return in.UserName }, nil), s.updateKey),
 		service.Op("DeleteAccessKey", "iam:DeleteAccessKey", onEntity(s, userKind, func(in *iamshapes.DeleteAccessKeyRequest) *string { return in.UserName }, nil), s.deleteKey),
 		service.Op("GetAccessKeyLastUsed", "iam:GetAccessKeyLastUsed", targets(func(ctx context.Context, c *service.Call, in *iamshapes.GetAccessKeyLastUsedRequest) (service.Target, error) {

@@ -207,6 +207,18 @@ func onEntity[I any](s *Service, k kind, name func(in *I) *string, keys func(in 
 	})
 }
 
+// onUserOrRoot is the target of operations on a user that, where the request
+// names none, are about the root user who calls.
+func onUserOrRoot[I any](s *Service, name func(in *I) *string) func(context.Context, *service.Call, *I) ([]service.Target, error) {
+	onUser := onEntity(s, userKind, name, nil)
+	return func(ctx context.Context, c *service.Call, in *I) ([]service.Target, error) {
+		if name(in) == nil && c.Caller.IsRoot() {
+			return []service.Target{{ARN: c.Caller.ARN, Account: c.Caller.Account}}, nil
+		}
+		return onUser(ctx, c, in)
+	}
+}
+
 // value gives what a pointer points to, or the zero value.
 func value[T any](p *T) (v T) {
 	if p != nil {

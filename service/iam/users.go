@@ -18,16 +18,7 @@ func (s *Service) users() []service.Operation {
 			e := &entity{kind: userKind, account: c.Caller.Account, path: pathOf(in.Path), name: value(in.UserName)}
 			return service.Target{ARN: e.arn(), Account: e.account, Keys: requestTags(&conditions{boundary: value(in.PermissionsBoundary)}, in.Tags)}, nil
 		}), s.createUser),
-		service.Op("GetUser", "iam:GetUser", targets(func(ctx context.Context, c *service.Call, in *iamshapes.GetUserRequest) (service.Target, error) {
-			if in.UserName == nil && c.Caller.IsRoot() {
-				return service.Target{ARN: c.Caller.ARN, Account: c.Caller.Account}, nil
-			}
-			name, err := userName(c, in.UserName)
-			if err != nil {
-				return service.Target{}, err
-			}
-			return s.on(ctx, userKind, c.Caller.Account, name, nil)
-		}), s.getUser),
+		service.Op("GetUser", "iam:GetUser", onUserOrRoot(s, func(in *iamshapes.GetUserRequest) *string { return in.UserName }), s.getUser),
 		service.Op("ListUsers", "iam:ListUsers", listed[iamshapes.ListUsersRequest]("user", func(in *iamshapes.ListUsersRequest) *string { return in.PathPrefix }), s.listUsers),
 		service.Op("UpdateUser", "iam:UpdateUser", renamed(s, userKind, func(in *iamshapes.UpdateUserRequest) (name, path, to *string) {
 			return in.UserName, in.NewPath, in.NewUserName
