@@ -55,7 +55,9 @@ func (d *Door) preflight(rq *Request) error {
 	if origin == "" {
 		return rule.ErrCORSNoOrigin
 	}
-	resource := rq.level().String()
+	// What is wrong with the bucket is said of the bucket, also where an object
+	// was asked for.
+	resource, bucket := rq.level().String(), LevelBucket.String()
 	if rq.Bucket == "" {
 		return rule.CORSForbidden(rule.ErrCORSNoBucket, resource, method)
 	}
@@ -64,16 +66,19 @@ func (d *Door) preflight(rq *Request) error {
 	case err != nil:
 		return err
 	case !ok:
-		return rule.CORSForbidden(rule.ErrCORSNoBucket, resource, method)
+		return rule.CORSForbidden(rule.ErrCORSNoBucket, bucket, method)
 	case place.Region != d.opt.Region:
 		return d.elsewhere(rq.Bucket, place.Region)
 	}
 	c, err := d.cors(rq)
 	if err != nil {
 		if store.ErrNoSuchBucket.Is(err) {
-			return rule.CORSForbidden(rule.ErrCORSNoBucket, resource, method)
+			return rule.CORSForbidden(rule.ErrCORSNoBucket, bucket, method)
 		}
 		return err
+	}
+	if c == nil {
+		resource = bucket
 	}
 	headers, err := c.Preflight(resource, origin, method, requestedHeaders(rq.R.Header))
 	if err != nil {

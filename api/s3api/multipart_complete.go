@@ -106,7 +106,7 @@ func completeMultipartUpload(d *Door, rq *Request) error {
 	case !errors.Is(err, store.ErrNoSuchUpload):
 		return err
 	}
-	if in.ChecksumType != "" && want.ChecksumType == s3.FullObject && in.ChecksumType != want.ChecksumType {
+	if in.ChecksumType != "" && want.ChecksumType != "" && in.ChecksumType != want.ChecksumType {
 		return checksum.TypeChanged(want.ChecksumType)
 	}
 	in.Parts = make([]store.CompletedPart, len(doc.Parts))
@@ -120,7 +120,11 @@ func completeMultipartUpload(d *Door, rq *Request) error {
 		}
 		sum := p.checksum(want.Algorithm)
 		if want.ChecksumType == s3.Composite && want.Algorithm != "" && sum.Algorithm != want.Algorithm {
-			return checksum.PartMissing(want.Algorithm, p.PartNumber)
+			if sum.IsZero() {
+				return checksum.PartMissing(want.Algorithm, p.PartNumber)
+			}
+			return checksum.ErrBadDigest.Text("The %s you specified for part %d did not match what we received.",
+				strings.ToLower(string(sum.Algorithm)), p.PartNumber)
 		}
 		in.Parts[i] = store.CompletedPart{Number: p.PartNumber, ETag: unquoteETag(p.ETag), Checksum: sum}
 	}
@@ -135,8 +139,9 @@ func completeMultipartUpload(d *Door, rq *Request) error {
 		w.Elem("Bucket", rq.Bucket)
 		w.Elem("Key", rq.Key)
 		w.Quoted("ETag", v.ETag)
-		// Of what lies under KMS, AWS tells no checksum that nobody asked for.
-		if want.Algorithm != "" || !underKMS(v.SSE) {
+		// Of what lies under KMS or a customer's key, AWS tells no checksum that
+		// nobody asked for.
+		if want.Algorithm != "" || !underKMS(v.SSE) && v.SSE.CustomerKeyMD5 == "" {
 			writeChecksum(w, v.Checksum)
 			if !v.Checksum.IsZero() && v.Checksum.Type != "" {
 				w.Elem("ChecksumType", string(v.Checksum.Type))

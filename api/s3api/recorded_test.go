@@ -159,3 +159,41 @@ func TestPartChecksums(t *testing.T) {
 		t.Errorf("%v", h)
 	}
 }
+
+// TestPreflightNamesTheBucket where the bucket has no CORS configuration.
+func TestPreflightNamesTheBucket(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("bucket")
+	for _, target := range []string{"/bucket/key", "/nobucket/key"} {
+		a := w.send(w.request("OPTIONS", target, nil, "Origin", "https://a.example", "Access-Control-Request-Method", "PUT"))
+		a.want(t, 403, "AccessForbidden")
+		if a.element("ResourceType") != "BUCKET" {
+			t.Errorf("%s: %s", target, a.body)
+		}
+	}
+}
+
+// TestCompositeCompletion: what is wrong with the checksums of a completion, in
+// the order in which AWS finds it.
+func TestCompositeCompletion(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("bucket")
+	id := w.upload("/bucket/key", "x-amz-checksum-algorithm", "CRC32", "x-amz-checksum-type", "COMPOSITE")
+	etags := []string{w.part("/bucket/key", id, 1, []byte("abc"), "x-amz-checksum-crc32", "NSRBwg==")}
+	target := "/bucket/key?uploadId=" + id
+	for _, c := range []struct {
+		body           []byte
+		headers        []string
+		code, contains string
+	}{
+		{completion(etags), []string{"x-amz-checksum-type", "FULL_OBJECT"}, "InvalidRequest", "created using the COMPOSITE checksum mode"},
+		{completion(etags, "<ChecksumSHA256>ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=</ChecksumSHA256>"), nil, "BadDigest", "The sha256 you specified for part 1 did not match what we received."},
+		{completion(etags), nil, "InvalidRequest", "It was missing for part 1"},
+	} {
+		a := w.do("POST", target, c.body, c.headers...)
+		a.want(t, 400, c.code)
+		if !strings.Contains(a.element("Message"), c.contains) {
+			t.Errorf("%s", a.body)
+		}
+	}
+}
