@@ -25,6 +25,7 @@ const (
 	txRowsMax = 100       // rows that a transaction writes
 	txRoom    = 400 << 10 // bytes of their keys and values: a commit has each twice, in the tables and in the feed
 	txReads   = 1000      // rows that it reads
+	txLimits  = 8         // limits that it sets
 )
 
 // updateTries is how often UpdateRows runs its function before it gives up.
@@ -116,6 +117,7 @@ type RowTx struct {
 	view   *rowView
 	reads  map[string][]byte // nil: absent
 	writes map[string][]byte // nil: gone
+	limits []rowLimit
 	size   int
 	err    error
 }
@@ -140,13 +142,20 @@ func (t *RowTx) Get(key string) ([]byte, bool) {
 func (t *RowTx) Scan(prefix, after string) iter.Seq2[string, []byte] {
 	rows := t.view.rows
 	for key, row := range t.writes {
-		if row == nil {
-			rows = rows.without(key)
-		} else {
-			rows = rows.with(key, row)
-		}
+		rows = rows.written(key, row)
 	}
 	return rows.scan(prefix, after)
+}
+
+// Limit makes the commit depend on how many rows there are whose keys begin with
+// prefix, those that the transaction writes among them: at most so many. When
+// there are more the function runs again, and then sees those that others made.
+// So a quota holds without a row in which everybody counts.
+func (t *RowTx) Limit(prefix string, most int) {
+	l := rowLimit{prefix, most}
+	if t.limits = append(t.limits, l); !l.valid() || len(t.limits) > txLimits {
+		t.fail("the limit of %d rows under %q is none, or one of more than %d", most, prefix[:min(len(prefix), 100)], txLimits)
+	}
 }
 
 // Put writes a row of 1 byte to RowMax when the transaction commits. The value
@@ -310,6 +319,7 @@ type rowsQuestion struct {
 	Epoch   uint64     `json:"epoch"`
 	Request string     `json:"request"`
 	Guards  []rowGuard `json:"guards,omitempty"`
+	Limits  []rowLimit `json:"limits,omitempty"`
 	Writes  []rowWrite `json:"writes"`
 }
 
@@ -317,6 +327,26 @@ type rowsQuestion struct {
 type rowGuard struct {
 	Key string `json:"key"`
 	Sum []byte `json:"sum,omitempty"` // SHA-256 of the row; absent: there must be none
+}
+
+// rowLimit says how many rows there may be under a prefix once the transaction
+// is committed.
+type rowLimit struct {
+	Prefix string `json:"prefix"`
+	Most   int    `json:"most"`
+}
+
+func (l *rowLimit) valid() bool { return l.Prefix != "" && len(l.Prefix) <= RowKeyMax && l.Most > 0 }
+
+// holds tells whether the rows are no more than the limit.
+func (l *rowLimit) holds(rows rowTree) bool {
+	n := 0
+	for range rows.scan(l.Prefix, "") {
+		if n++; n > l.Most {
+			return false
+		}
+	}
+	return true
 }
 
 type rowWrite struct {
@@ -333,7 +363,7 @@ type rowsAnswer struct {
 }
 
 func (t *RowTx) question(request string) *rowsQuestion {
-	q := &rowsQuestion{Request: request}
+	q := &rowsQuestion{Request: request, Limits: t.limits}
 	for _, key := range slices.Sorted(maps.Keys(t.reads)) {
 		g := rowGuard{Key: key}
 		if row := t.reads[key]; row != nil {
@@ -357,6 +387,9 @@ func (q *rowsQuestion) check() error {
 		} else {
 			tx.Put(w.Key, w.Row)
 		}
+	}
+	for _, l := range q.Limits {
+		tx.Limit(l.Prefix, l.Most)
 	}
 	if tx.err == nil && (q.Request == "" || len(q.Request) > 64 || len(q.Writes) == 0 || len(tx.writes) != len(q.Writes) || len(q.Guards) > txReads) {
 		tx.fail("malformed")
@@ -397,6 +430,16 @@ func (h *home) commitRows(ctx context.Context, q *rowsQuestion) (*rowsAnswer, er
 		for _, w := range q.Writes {
 			if had, ok := rows.get(w.Key); ok != (w.Row != nil) || !bytes.Equal(had, w.Row) {
 				changes = append(changes, change{kindService, w.Key, w.Row})
+			}
+		}
+		if len(q.Limits) > 0 {
+			for _, w := range q.Writes {
+				rows = rows.written(w.Key, w.Row)
+			}
+		}
+		for i := range q.Limits {
+			if !q.Limits[i].holds(rows) {
+				return nil, errRowsConflict
 			}
 		}
 		return changes, nil

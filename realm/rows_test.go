@@ -213,6 +213,95 @@ func TestRowsAreNotLost(t *testing.T) {
 	}
 }
 
+// TestLimitsOfRows lets all regions make rows under one prefix at once: there are
+// never more than the limit, and it is reached.
+func TestLimitsOfRows(t *testing.T) {
+	c := newCluster(t, Options{PollWait: 2 * time.Second})
+	for _, n := range c.regions {
+		n.live()
+	}
+	const limit = 10
+	full := errors.New("full")
+	create := func(n *node, key string) error {
+		return n.realm.UpdateRows(context.Background(), func(tx *RowTx) error {
+			have := 0
+			for range tx.Scan("t/few/", "") {
+				have++
+			}
+			if have >= limit {
+				return full
+			}
+			tx.Limit("t/few/", limit)
+			tx.Put(key, []byte("x"))
+			return nil
+		})
+	}
+	var made, refused atomic.Int64
+	var wg sync.WaitGroup
+	for _, n := range c.regions {
+		for i := range 10 {
+			wg.Go(func() {
+				err := create(n, fmt.Sprint("t/few/", n.name, i))
+				for errors.Is(err, ErrRowConflict) {
+					err = create(n, fmt.Sprint("t/few/", n.name, i))
+				}
+				switch err {
+				case nil:
+					made.Add(1)
+				case full:
+					refused.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for _, n := range c.regions {
+		have := 0
+		var some string
+		for some = range n.realm.Rows("t/few/", "") {
+			have++
+		}
+		if have != limit || made.Load() != limit || refused.Load() != 20 {
+			t.Errorf("%s: %d rows of %d, %d made, %d refused", n.name, have, limit, made.Load(), refused.Load())
+		}
+		// What is there is written again, and one takes another's place.
+		swap := func(tx *RowTx) error {
+			tx.Limit("t/few/", limit)
+			tx.Put("t/few/instead"+n.name, []byte("x"))
+			tx.Delete(some)
+			return nil
+		}
+		if err := n.realm.UpdateRows(context.Background(), swap); err != nil {
+			t.Errorf("%s: one for another: %v", n.name, err)
+		}
+	}
+	west := c.regions["us-west-2"]
+	for name, fn := range map[string]func(tx *RowTx){
+		"no prefix": func(tx *RowTx) { tx.Limit("", 1) },
+		"none":      func(tx *RowTx) { tx.Limit("t/", 0) },
+		"many limits": func(tx *RowTx) {
+			for range txLimits + 1 {
+				tx.Limit("t/", 1)
+			}
+		},
+	} {
+		if err := west.realm.UpdateRows(context.Background(), func(tx *RowTx) error { tx.Put("t/x", []byte("x")); fn(tx); return nil }); !errors.Is(err, ErrRowLimit) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// A transaction whose own rows are too many can never commit.
+	if err := west.realm.UpdateRows(context.Background(), func(tx *RowTx) error {
+		tx.Limit("t/two/", 1)
+		tx.Put("t/two/1", []byte("x"))
+		tx.Put("t/two/2", []byte("x"))
+		return nil
+	}); !errors.Is(err, ErrRowConflict) {
+		t.Error(err)
+	}
+}
+
 // TestRowUpdateWhoseAnswerIsLost breaks the line after home has committed: the
 // update is counted once and reported as done.
 func TestRowUpdateWhoseAnswerIsLost(t *testing.T) {

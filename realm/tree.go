@@ -96,6 +96,14 @@ func (t rowTree) without(key string) rowTree {
 	return rowTree{t.seed, t.root.drop(key)}
 }
 
+// written gives the tree after key was written: nil removes it.
+func (t rowTree) written(key string, value []byte) rowTree {
+	if value == nil {
+		return t.without(key)
+	}
+	return t.with(key, value)
+}
+
 func (n *rowNode) drop(key string) *rowNode {
 	if n.key == key {
 		return join(n.left, n.right)

@@ -146,8 +146,8 @@ func (s *Service) createPolicy(ctx context.Context, c *service.Call, in *iamshap
 		if _, taken := tx.Get(p.key()); taken {
 			return ErrExists.Text("A policy called %s already exists. Duplicate names are not allowed.", p.name)
 		}
-		if count(tx, policiesPrefix(p.account), policiesMax) == policiesMax {
-			return quota("PoliciesPerAccount", policiesMax)
+		if err := room(tx, policiesPrefix(p.account), policiesMax, "PoliciesPerAccount"); err != nil {
+			return err
 		}
 		return putManaged(tx, &p)
 	})

@@ -21,6 +21,7 @@ type Rows interface {
 type Tx interface {
 	Get(key string) ([]byte, bool)
 	Scan(prefix, after string) iter.Seq2[string, []byte]
+	Limit(prefix string, most int)
 	Put(key string, value []byte)
 	Delete(key string)
 }

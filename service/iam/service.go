@@ -86,16 +86,6 @@ func (s *Service) change(ctx context.Context, k kind, account, name string, fn f
 	})
 }
 
-// count counts rows, up to a limit.
-func count(tx Tx, prefix string, limit int) (n int) {
-	for range tx.Scan(prefix, "") {
-		if n++; n == limit {
-			break
-		}
-	}
-	return n
-}
-
 // userName gives the user that a request is about: the one it names, or its
 // caller.
 func userName(c *service.Call, name *string) (string, error) {

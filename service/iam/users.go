@@ -127,8 +127,8 @@ func (s *Service) create(ctx context.Context, e *entity, limit int, what, bounda
 		if _, taken := tx.Get(e.key()); taken {
 			return exists(e.kind, e.name)
 		}
-		if count(tx, entitiesPrefix(e.kind, e.account), limit) == limit {
-			return quota(what, limit)
+		if err := room(tx, entitiesPrefix(e.kind, e.account), limit, what); err != nil {
+			return err
 		}
 		e.id, e.boundary = newID(e.kind.idPrefix()), ""
 		if _, taken := tx.Get(idKey(e.id)); taken {
