@@ -62,6 +62,22 @@ func sourceOf(c *service.Call, source string) (kind, string, error) {
 	return k, name, nil
 }
 
+// source finds the entity that an ARN names, its path included.
+func (s *Service) source(ctx context.Context, c *service.Call, arn string) (*entity, error) {
+	k, name, err := sourceOf(c, arn)
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.find(ctx, k, c.Caller.Account, name)
+	if err != nil {
+		return nil, err
+	}
+	if e.arn() != arn {
+		return nil, notFound(k, name)
+	}
+	return e, nil
+}
+
 // input is what a policy of a simulation came as.
 type input struct{ id, kind string }
 
@@ -199,16 +215,9 @@ func (s *Service) simulateCustom(_ context.Context, c *service.Call, in *iamshap
 }
 
 func (s *Service) simulatePrincipal(ctx context.Context, c *service.Call, in *iamshapes.SimulatePrincipalPolicyRequest) (*iamshapes.SimulatePolicyResponse, error) {
-	k, name, err := sourceOf(c, *in.PolicySourceArn)
+	e, err := s.source(ctx, c, *in.PolicySourceArn)
 	if err != nil {
 		return nil, err
-	}
-	e, err := s.find(ctx, k, c.Caller.Account, name)
-	if err != nil {
-		return nil, err
-	}
-	if e.arn() != *in.PolicySourceArn {
-		return nil, notFound(k, name)
 	}
 	m := &simulation{from: map[*policy.Document]input{}}
 	r := &reader{ctx: ctx, rows: s.d.opt.Rows}
@@ -224,7 +233,7 @@ func (s *Service) simulatePrincipal(ctx context.Context, c *service.Call, in *ia
 		}
 	}
 	o := options{in.ActionNames, in.ResourceArns, in.PermissionsBoundaryPolicyInputList, nil, in.ResourcePolicy, in.ResourceOwner, in.CallerArn, in.ResourceHandlingOption, in.ContextEntries}
-	if o.caller == nil && k == userKind {
+	if o.caller == nil && e.kind == userKind {
 		o.caller = in.PolicySourceArn
 	}
 	if in.ResourcePolicy != nil && o.caller == nil {
@@ -241,11 +250,11 @@ func (s *Service) simulatePrincipal(ctx context.Context, c *service.Call, in *ia
 	}
 	m.entries = policy.Values{}
 	for _, t := range e.tags {
-		if k != groupKind {
+		if e.kind != groupKind {
 			m.entries["aws:principaltag/"+t.key] = []string{t.value}
 		}
 	}
-	if k == roleKind {
+	if e.kind == roleKind {
 		m.in.Principal.ARN = e.arn()
 		m.entries["aws:principalarn"] = []string{e.arn()}
 		m.entries["aws:principaltype"] = []string{"AssumedRole"}
@@ -503,11 +512,7 @@ func (s *Service) customKeys(_ context.Context, _ *service.Call, in *iamshapes.G
 
 // principalKeys names the condition keys of an entity's policies.
 func (s *Service) principalKeys(ctx context.Context, c *service.Call, in *iamshapes.GetContextKeysForPrincipalPolicyRequest) (*iamshapes.GetContextKeysForPolicyResponse, error) {
-	k, name, err := sourceOf(c, *in.PolicySourceArn)
-	if err != nil {
-		return nil, err
-	}
-	e, err := s.find(ctx, k, c.Caller.Account, name)
+	e, err := s.source(ctx, c, *in.PolicySourceArn)
 	if err != nil {
 		return nil, err
 	}

@@ -147,6 +147,13 @@ func TestSimulatePrincipal(t *testing.T) {
 	if err != nil || !slices.Equal(keys.ContextKeyNames, []string{"aws:username", "aws:MultiFactorAuthPresent", "s3:Prefix"}) {
 		t.Errorf("%+v, %v", keys, err)
 	}
+
+	// There is no such user under another path.
+	elsewhere := aws.String(strings.Replace(*source, ":user/", ":user/elsewhere/", 1))
+	_, err = w.root.GetContextKeysForPrincipalPolicy(ctx, &iam.GetContextKeysForPrincipalPolicyInput{PolicySourceArn: elsewhere})
+	refused(t, err, "NoSuchEntity", "The user with name bob cannot be found.")
+	_, err = w.root.SimulatePrincipalPolicy(ctx, &iam.SimulatePrincipalPolicyInput{PolicySourceArn: elsewhere, ActionNames: []string{"s3:GetObject"}})
+	refused(t, err, "NoSuchEntity", "The user with name bob cannot be found.")
 }
 
 // TestSimulateCustom: AWS's example of the CLI's documentation, organisations'
