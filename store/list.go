@@ -65,9 +65,8 @@ func (l *lister) add(key string) (entry, full bool) {
 	return true, false
 }
 
-// begin gives the key behind which a page begins, for a marker: when the
-// marker lies under a common prefix of this listing, the whole of it is behind.
-func begin(after, prefix, delimiter string) (low string, exclusive bool) {
+// begin gives the key behind which a page begins, for a marker.
+func begin(after, prefix string) (low string, exclusive bool) {
 	if after == "" || after < prefix {
 		return prefix, false
 	}
@@ -88,7 +87,7 @@ func (s *Store) List(ctx context.Context, in ListInput) (*Page, error) {
 		}
 		base := tableKey(tableLive, b.UID, 0)
 		span := kv.Prefix(headKey(tableLive, b.UID, in.Prefix))
-		if low, exclusive := begin(in.After, in.Prefix, in.Delimiter); exclusive {
+		if low, exclusive := begin(in.After, in.Prefix); exclusive {
 			if !strings.HasPrefix(low, in.Prefix) {
 				return nil // behind everything with the prefix
 			}
@@ -213,6 +212,41 @@ func parseEntry(key, raw []byte) (Entry, error) {
 	return e, nil
 }
 
+// under is what the rows of all keys with a prefix begin with, in a table of
+// stacks.
+func under(table byte, uid s3.UID, prefix string) []byte {
+	k := stackPrefix(table, uid, prefix)
+	return k[:len(k)-2] // without the end of the key
+}
+
+// stackSpan gives the rows of a table of stacks that a page may show: those
+// behind all of the marker's key or, where marker names a row of it, behind
+// that. row gives this row's key, or nil where it is nowhere. There are none
+// when the marker is behind everything with the prefix.
+func stackSpan(table byte, uid s3.UID, keyMarker, prefix, delimiter, marker string, row func() ([]byte, error)) (span kv.Span, ok bool, err error) {
+	span = kv.Prefix(under(table, uid, prefix))
+	low, exclusive := begin(keyMarker, prefix)
+	if !exclusive {
+		return span, true, nil
+	}
+	if !strings.HasPrefix(low, prefix) {
+		return span, false, nil
+	}
+	span.Low = kv.After(stackPrefix(table, uid, low))
+	if p, ok := roll(low, prefix, delimiter); ok && p == low {
+		span.Low = kv.After(under(table, uid, p))
+	} else if marker != "" {
+		k, err := row()
+		if err != nil {
+			return span, false, err
+		}
+		if k != nil {
+			span.Low = append(k, 0)
+		}
+	}
+	return span, true, nil
+}
+
 // ErrVersionMarker is answered for a version marker that names none.
 var ErrVersionMarker = ErrInvalidVersion
 
@@ -229,29 +263,17 @@ func (s *Store) ListVersions(ctx context.Context, in ListVersionsInput) (*Page, 
 			return nil
 		}
 		base := tableKey(tableVersion, b.UID, 0)
-		escaped := func(key string) []byte { // without the end: what keys under a prefix begin with
-			k := stackPrefix(tableVersion, b.UID, key)
-			return k[:len(k)-2]
-		}
-		span := kv.Prefix(escaped(in.Prefix))
 		last := "" // the key before the first row, when it is the same key that goes on
-		if low, exclusive := begin(in.KeyMarker, in.Prefix, in.Delimiter); exclusive {
-			if !strings.HasPrefix(low, in.Prefix) {
-				return nil
+		span, ok, err := stackSpan(tableVersion, b.UID, in.KeyMarker, in.Prefix, in.Delimiter, in.VersionMarker, func() ([]byte, error) {
+			id, err := s.markerStamp(snap, b, in.KeyMarker, in.VersionMarker)
+			if err != nil || id.IsZero() {
+				return nil, err
 			}
-			span.Low = kv.After(stackPrefix(tableVersion, b.UID, low))
-			if p, ok := roll(low, in.Prefix, in.Delimiter); ok && p == low {
-				span.Low = kv.After(escaped(p))
-			} else if in.VersionMarker != "" {
-				id, err := s.markerStamp(snap, b, low, in.VersionMarker)
-				if err != nil {
-					return err
-				}
-				if !id.IsZero() {
-					span.Low = append(versionKey(b.UID, low, id), 0)
-					last = low
-				}
-			}
+			last = in.KeyMarker
+			return versionKey(b.UID, last, id), nil
+		})
+		if err != nil || !ok {
+			return err
 		}
 		l := &lister{prefix: in.Prefix, delimiter: in.Delimiter, max: max, page: page}
 		return scanSkipping(snap, span, func(p kv.Pair) (skip []byte, stop bool, err error) {
@@ -265,7 +287,7 @@ func (s *Store) ListVersions(ctx context.Context, in ListVersionsInput) (*Page, 
 				return nil, true, nil
 			}
 			if !entry {
-				return escaped(l.rolled), false, nil
+				return under(tableVersion, b.UID, l.rolled), false, nil
 			}
 			e, err := parseEntry(p.Key, p.Value)
 			if err != nil {
@@ -321,25 +343,12 @@ func (s *Store) ListUploads(ctx context.Context, in ListUploadsInput) (*UploadsP
 			return nil
 		}
 		base := tableKey(tableUpload, b.UID, 0)
-		escaped := func(key string) []byte {
-			k := stackPrefix(tableUpload, b.UID, key)
-			return k[:len(k)-2]
-		}
-		span := kv.Prefix(escaped(in.Prefix))
-		if low, exclusive := begin(in.KeyMarker, in.Prefix, in.Delimiter); exclusive {
-			if !strings.HasPrefix(low, in.Prefix) {
-				return nil
-			}
-			span.Low = kv.After(stackPrefix(tableUpload, b.UID, low))
-			if p, ok := roll(low, in.Prefix, in.Delimiter); ok && p == low {
-				span.Low = kv.After(escaped(p))
-			} else if in.UploadMarker != "" {
-				id, err := parseUploadID(in.UploadMarker)
-				if err != nil {
-					return err
-				}
-				span.Low = append(uploadKey(b.UID, low, id), 0)
-			}
+		span, ok, err := stackSpan(tableUpload, b.UID, in.KeyMarker, in.Prefix, in.Delimiter, in.UploadMarker, func() ([]byte, error) {
+			id, err := parseUploadID(in.UploadMarker)
+			return uploadKey(b.UID, in.KeyMarker, id), err
+		})
+		if err != nil || !ok {
+			return err
 		}
 		var page Page
 		l := &lister{prefix: in.Prefix, delimiter: in.Delimiter, max: max, page: &page}
@@ -355,7 +364,7 @@ func (s *Store) ListUploads(ctx context.Context, in ListUploadsInput) (*UploadsP
 			}
 			if !entry {
 				out.NextUpload = ""
-				return escaped(l.rolled), false, nil
+				return under(tableUpload, b.UID, l.rolled), false, nil
 			}
 			u, err := parseUpload(bytes.Clone(p.Key), p.Value)
 			if err != nil {
