@@ -65,7 +65,7 @@ func createBucket(d *Door, rq *Request) error {
 	if err != nil {
 		return err
 	}
-	if conf.Tags != nil {
+	if len(conf.Tags) > 0 {
 		if err := rq.may("s3:TagResource"); err != nil {
 			return err
 		}
@@ -89,8 +89,9 @@ func createBucket(d *Door, rq *Request) error {
 	} else {
 		err = d.opt.CreateIn(rq.Ctx, region, n)
 	}
-	if errors.Is(err, store.ErrBucketExists) && region == usEast1 {
-		// us-east-1 answers a repeat with 200, and leaves the bucket as it is.
+	if errors.Is(err, store.ErrBucketExists) && region == usEast1 && len(conf.Tags) == 0 {
+		// us-east-1 answers a repeat with 200, and leaves the bucket as it is. One
+		// with tags would seem to have set them.
 		if place, ok, lookup := d.opt.Realm.Locate(rq.Ctx, rq.Bucket); lookup == nil && ok && place.Region == usEast1 {
 			err = nil
 		}
@@ -154,7 +155,7 @@ func (d *Door) checkLocation(constraint *string) (region string, err error) {
 		return here, nil
 	case want == "":
 		return "", errLocationIllegal
-	case want == usEast1 && here == usEast1, !slices.Contains(d.opt.Realm.Regions(), want):
+	case here == usEast1 && (want == here || !slices.Contains(d.opt.Realm.Regions(), want)):
 		return "", errLocationInvalid.With("LocationConstraint", *constraint)
 	case want != here && (here != usEast1 || d.opt.CreateIn == nil):
 		return "", errLocationIllegal.Text("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", *constraint)

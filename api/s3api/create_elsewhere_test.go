@@ -73,6 +73,7 @@ func TestCreateElsewhere(t *testing.T) {
 		{east, "other", located("mars-1"), 400, "InvalidLocationConstraint"},
 		{west, "other", located("eu-west-1"), 400, "IllegalLocationConstraintException"},
 		{west, "other", located("us-east-1"), 400, "IllegalLocationConstraintException"},
+		{west, "other", located("mars-1"), 400, "IllegalLocationConstraintException"}, // recorded: eu-west-1-bar
 		{east, "Other", located("us-west-2"), 400, "InvalidBucketName"},
 	} {
 		c.w.do("PUT", "/"+c.bucket, c.body).want(t, c.status, c.code)
@@ -82,6 +83,26 @@ func TestCreateElsewhere(t *testing.T) {
 	}
 	foreign := east.request("PUT", "/far", located("us-west-2"))
 	east.send(east.signAs(foreign, located("us-west-2"), "AKIAOTHER", "other secret", time.Now())).want(t, 409, "BucketAlreadyExists")
+}
+
+// us-east-1 takes a repeat for the same request only if it brings no tags, equal
+// ones neither: recorded in test_create_bucket_with_tags_us_east_1_idempotency.
+func TestCreateAgainWithTags(t *testing.T) {
+	w := newWorld(t)
+	tags := func(inner string) []byte {
+		return []byte("<CreateBucketConfiguration><Tags>" + inner + "</Tags></CreateBucketConfiguration>")
+	}
+	const one = "<Tag><Key>tag1</Key><Value>value1</Value></Tag>"
+	w.do("PUT", "/bucket", tags(one)).want(t, 200, "")
+	w.do("PUT", "/bucket", tags("<Tag><Key>tag2</Key><Value>value2</Value></Tag>")).want(t, 409, "BucketAlreadyOwnedByYou")
+	w.do("PUT", "/bucket", tags(one)).want(t, 409, "BucketAlreadyOwnedByYou")
+	w.do("PUT", "/bucket", nil).want(t, 200, "")
+	w.do("PUT", "/bucket", tags("")).want(t, 200, "")
+	if a := w.do("GET", "/bucket?tagging", nil); !strings.Contains(a.body, "<Key>tag1</Key>") || strings.Contains(a.body, "tag2") {
+		t.Errorf("its tags are %s", a.body)
+	}
+	w.do("PUT", "/untagged", tags("")).want(t, 200, "") // recorded: test_create_bucket_with_empty_tags
+	w.do("GET", "/untagged?tagging", nil).want(t, 404, "NoSuchTagSet")
 }
 
 // s3:LocationConstraint is where the bucket is to be, whichever region is asked
