@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"strings"
 
@@ -127,62 +128,18 @@ func (s *Service) details(ctx context.Context, c *service.Call, in *iamshapes.Ge
 	if err != nil {
 		return nil, err
 	}
-	account := c.Caller.Account
-	used, err := s.usage(account)
+	used, err := s.usage(c.Caller.Account)
 	if err != nil {
 		return nil, err
-	}
-	wanted := func(what string) bool { return len(in.Filter) == 0 || slices.Contains(in.Filter, what) }
-	// behind gives where to begin in a part: nowhere when it was listed before.
-	behind := func(prefix string) (string, bool) {
-		if strings.HasPrefix(from, prefix) {
-			return from, true
-		}
-		return "", from < prefix
 	}
 	var list []detail
-	out := new(iamshapes.GetAccountAuthorizationDetailsResponse)
-	list, out.IsTruncated, out.Marker = page(func(yield func(string, detail) bool) {
-		of := func(k kind, what string) bool {
-			begin, ok := behind(entitiesPrefix(k, account))
-			if !ok || !wanted(what) {
-				return true
-			}
-			for key, e := range s.entities(k, account, "/", begin, &err) {
-				if !yield(key, detail{entity: e}) {
-					return false
-				}
-			}
-			return err == nil
-		}
-		policies := func(begin string, own, aws bool) bool {
-			for key, p := range s.all(account, begin, own, aws, &err) {
-				if aws && used.attached[p.arn()]+used.boundary[p.arn()] == 0 {
-					continue
-				}
-				if !yield(key, detail{policy: p}) {
-					return false
-				}
-			}
-			return err == nil
-		}
-		if !of(groupKind, "Group") {
-			return
-		}
-		if begin, ok := behind(policiesPrefix(account)); ok && wanted("LocalManagedPolicy") && !policies(begin, true, false) {
-			return
-		}
-		if !of(roleKind, "Role") || !of(userKind, "User") {
-			return
-		}
-		if wanted("AWSManagedPolicy") {
-			policies(from, false, true)
-		}
-	}, in.MaxItems)
+	out := &iamshapes.GetAccountAuthorizationDetailsResponse{
+		UserDetailList: []iamshapes.UserDetail{}, GroupDetailList: []iamshapes.GroupDetail{}, RoleDetailList: []iamshapes.RoleDetail{}, Policies: []iamshapes.ManagedPolicyDetail{},
+	}
+	list, out.IsTruncated, out.Marker = page(s.everything(c.Caller.Account, from, in.Filter, used, &err), in.MaxItems)
 	if err != nil {
 		return nil, err
 	}
-	out.UserDetailList, out.GroupDetailList, out.RoleDetailList, out.Policies = []iamshapes.UserDetail{}, []iamshapes.GroupDetail{}, []iamshapes.RoleDetail{}, []iamshapes.ManagedPolicyDetail{}
 	for _, d := range list {
 		if d.policy != nil {
 			out.Policies = append(out.Policies, policyDetail(d.policy, used))
@@ -196,23 +153,82 @@ func (s *Service) details(ctx context.Context, c *service.Call, in *iamshapes.Ge
 			}
 			out.UserDetailList = append(out.UserDetailList, u)
 		case groupKind:
-			out.GroupDetailList = append(out.GroupDetailList, iamshapes.GroupDetail{
-				Path: ptr(e.path), GroupName: ptr(e.name), GroupId: ptr(e.id), Arn: ptr(e.arn()), CreateDate: ptr(e.created),
-				GroupPolicyList: inlineDetails(e), AttachedManagedPolicies: attachedDetails(e),
-			})
+			out.GroupDetailList = append(out.GroupDetailList, groupDetail(e))
 		case roleKind:
 			if err := s.meant(ctx, e); err != nil {
 				return nil, err
 			}
-			out.RoleDetailList = append(out.RoleDetailList, iamshapes.RoleDetail{
-				Path: ptr(e.path), RoleName: ptr(e.name), RoleId: ptr(e.id), Arn: ptr(e.arn()), CreateDate: ptr(e.created),
-				AssumeRolePolicyDocument: encoded(e.trust), InstanceProfileList: []iamshapes.InstanceProfile{},
-				RolePolicyList: inlineDetails(e), AttachedManagedPolicies: attachedDetails(e),
-				PermissionsBoundary: shapeBoundary(e), Tags: listOfTags(e.tags), RoleLastUsed: s.roleUse(e),
-			})
+			out.RoleDetailList = append(out.RoleDetailList, s.roleDetail(e))
 		}
 	}
 	return out, nil
+}
+
+// everything yields what details lists of an account, by its place in the
+// order, from a place on. filter names the kinds that are wanted; none means
+// all. What kept it from reading on is in failed.
+func (s *Service) everything(account, from string, filter []string, used policyUse, failed *error) iter.Seq2[string, detail] {
+	wanted := func(what string) bool { return len(filter) == 0 || slices.Contains(filter, what) }
+	// behind gives where to begin in a part: nowhere when it was listed before.
+	behind := func(prefix string) (string, bool) {
+		if strings.HasPrefix(from, prefix) {
+			return from, true
+		}
+		return "", from < prefix
+	}
+	return func(yield func(string, detail) bool) {
+		of := func(k kind, what string) bool {
+			begin, ok := behind(entitiesPrefix(k, account))
+			if !ok || !wanted(what) {
+				return true
+			}
+			for key, e := range s.entities(k, account, "/", begin, failed) {
+				if !yield(key, detail{entity: e}) {
+					return false
+				}
+			}
+			return *failed == nil
+		}
+		policies := func(begin string, own, aws bool) bool {
+			for key, p := range s.all(account, begin, own, aws, failed) {
+				if aws && used.attached[p.arn()]+used.boundary[p.arn()] == 0 {
+					continue
+				}
+				if !yield(key, detail{policy: p}) {
+					return false
+				}
+			}
+			return *failed == nil
+		}
+		if !of(groupKind, "Group") {
+			return
+		}
+		if begin, ok := behind(policiesPrefix(account)); ok && wanted("LocalManagedPolicy") && !policies(begin, true, false) {
+			return
+		}
+		if !of(roleKind, "Role") || !of(userKind, "User") {
+			return
+		}
+		if wanted("AWSManagedPolicy") {
+			policies(from, false, true)
+		}
+	}
+}
+
+func groupDetail(e *entity) iamshapes.GroupDetail {
+	return iamshapes.GroupDetail{
+		Path: ptr(e.path), GroupName: ptr(e.name), GroupId: ptr(e.id), Arn: ptr(e.arn()), CreateDate: ptr(e.created),
+		GroupPolicyList: inlineDetails(e), AttachedManagedPolicies: attachedDetails(e),
+	}
+}
+
+func (s *Service) roleDetail(e *entity) iamshapes.RoleDetail {
+	return iamshapes.RoleDetail{
+		Path: ptr(e.path), RoleName: ptr(e.name), RoleId: ptr(e.id), Arn: ptr(e.arn()), CreateDate: ptr(e.created),
+		AssumeRolePolicyDocument: encoded(e.trust), InstanceProfileList: []iamshapes.InstanceProfile{},
+		RolePolicyList: inlineDetails(e), AttachedManagedPolicies: attachedDetails(e),
+		PermissionsBoundary: shapeBoundary(e), Tags: listOfTags(e.tags), RoleLastUsed: s.roleUse(e),
+	}
 }
 
 func (s *Service) userDetail(ctx context.Context, e *entity) (iamshapes.UserDetail, error) {
