@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -770,6 +771,56 @@ func TestSuspendedAccounts(t *testing.T) {
 	try(ours, request{"DELETE", "/disabled/foreign", ""}, 204, "")
 	suspend()
 	try(nobody, request{"GET", "/disabled/key", ""}, 200, "")
+}
+
+// TestSuspendedMatrix: of all that S3 does with a bucket that lets everybody in,
+// nothing runs while the bucket's account is suspended, for whoever asks.
+func TestSuspendedMatrix(t *testing.T) {
+	w := newWorld(t)
+	w.open("matrix", rule.ObjectWriter)
+	w.put("matrix", "key", "bytes")
+	w.policy("matrix", allowAll+anyObject)
+	var ran int
+	rows := routes()
+	for i := range rows {
+		if rows[i].Handler != nil {
+			rows[i].Handler = func(_ *Door, rq *Request) error {
+				ran++
+				return rq.Empty(http.StatusOK)
+			}
+		}
+	}
+	w.door.table = newTable(rows)
+	let := 0
+	for i := range rows {
+		route := &rows[i]
+		if route.Handler == nil || route.Op == "ListBuckets" || route.Op == opCreateBucket {
+			continue
+		}
+		target, headers := route.target("matrix", "key")
+		for name, c := range map[string]who{"the owner": ours, "another account": theirs, "nobody": nobody} {
+			w.directory.mu.Lock()
+			w.directory.controls = nil
+			w.directory.mu.Unlock()
+			ran = 0
+			w.as(c, route.Method, target, nil, headers...)
+			let += ran
+			if c == ours && ran != 1 {
+				t.Errorf("%s is not for the owner", route.Op)
+			}
+			w.directory.mu.Lock()
+			w.directory.controls = map[string][]*policy.Document{testAccount: {}}
+			w.directory.mu.Unlock()
+			ran = 0
+			a := w.as(c, route.Method, target, nil, headers...)
+			if ran != 0 || a.status < 400 || c == ours && (a.status != 403 || route.Method != "HEAD" && a.code() != "AllAccessDisabled") {
+				t.Errorf("%s by %s while the account is suspended: ran %d, %d %s", route.Op, name, ran, a.status, a.code())
+			}
+		}
+	}
+	if let < 200 {
+		t.Errorf("only %d requests were let in before", let)
+	}
 }
 
 // A bucket whose owner is not known is nobody's, and not whoever's asks.
