@@ -127,47 +127,71 @@ func (w *Worker) Step(ctx context.Context) (again time.Time, err error) {
 		// cursor would pass over all that is written.
 		w.from, w.rescan = 0, now.Add(rescanEvery)
 	}
+	b, err := w.due(ctx, now)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if len(b.tasks) == 0 {
+		if !w.kicked.IsZero() {
+			return time.Unix(1, 0), nil // there is more to walk over
+		}
+		w.advance(b.settled)
+		return w.idle(ctx, now)
+	}
+	// Nothing is shipped that a crash here could still take back.
+	if err := w.opt.Store.Barrier(ctx); err != nil {
+		return time.Time{}, err
+	}
+	outcomes, linkErr := w.attempt(ctx, b.tasks)
+	if err := w.settle(ctx, now, outcomes); err != nil {
+		return time.Time{}, err
+	}
+	if linkErr != nil {
+		return w.cut(ctx, now, b, linkErr)
+	}
+	w.advance(b.settled)
+	return time.Unix(1, 0), nil // look once more: a hint may have come while this ran
+}
+
+// batch is what one step ships.
+type batch struct {
+	tasks   []store.Task
+	kicked  int        // the first so many are tried before they are due
+	settled stamp.Time // below it nothing is left when tasks are settled
+}
+
+// due gives what is to be shipped now, up to a bound.
+func (w *Worker) due(ctx context.Context, now time.Time) (b batch, err error) {
 	limit := batchMax
 	if w.opt.Lane == store.LaneLarge {
 		limit = largeMax
 	}
 	tasks, err := w.opt.Store.Tasks(ctx, w.opt.Region, w.opt.Lane, w.opt.Shard, w.from, limit)
 	if err != nil {
-		return time.Time{}, err
+		return b, err
 	}
-	full := len(tasks) == limit
 	kicked, err := w.heedKick(ctx, now, max(limit/4, 1))
 	if err != nil {
-		return time.Time{}, err
-	}
-	if len(tasks)+len(kicked) == 0 {
-		if !w.kicked.IsZero() {
-			return time.Unix(1, 0), nil // there is more to walk over
-		}
-		w.advance(stamp.TimeOf(now.Add(-settledAfter)))
-		return w.idle(ctx, now)
+		return b, err
 	}
 	settled := stamp.TimeOf(now.Add(-settledAfter))
-	if full {
+	if len(tasks) == limit {
 		settled = min(settled, tasks[len(tasks)-1].At.Time())
 	}
 	if w.opt.Lane == store.LaneSmall {
 		var left []store.Task
-		if tasks, left = cutBytes(tasks); len(left) > 0 {
-			full = true
-			for i := range left {
-				settled = min(settled, left[i].At.Time())
-			}
+		tasks, left = cutBytes(tasks)
+		for i := range left {
+			settled = min(settled, left[i].At.Time())
 		}
 	}
-	tasks = append(kicked, tasks...)
-	// Nothing is shipped that a crash here could still take back.
-	if err := w.opt.Store.Barrier(ctx); err != nil {
-		return time.Time{}, err
-	}
-	outcomes, linkErr := w.attempt(ctx, tasks)
+	return batch{append(kicked, tasks...), len(kicked), settled}, nil
+}
+
+// settle notes what became of tasks, and tells who watches.
+func (w *Worker) settle(ctx context.Context, now time.Time, outcomes []store.Outcome) error {
 	if err := w.opt.Store.Settle(ctx, outcomes); err != nil {
-		return time.Time{}, err
+		return err
 	}
 	for i := range outcomes {
 		if o := &outcomes[i]; o.Result == store.ResultDone && o.Task.Failed && w.opt.Link.pass(now) {
@@ -180,20 +204,21 @@ func (w *Worker) Step(ctx context.Context) (again time.Time, err error) {
 			w.opt.Observe(&outcomes[i].Task, outcomes[i].Result, now.Sub(outcomes[i].Task.Written))
 		}
 	}
-	if linkErr != nil {
-		if len(kicked) > 0 {
-			w.kicks-- // what was passed over now is to be tried when the line is back
-		}
-		if ctx.Err() != nil {
-			return time.Time{}, ctx.Err()
-		}
-		if w.opt.Link.set(true, now) {
-			w.opt.Log.Warn("destination region cannot be reached; its objects stay PENDING", "region", w.opt.Region, "err", linkErr)
-		}
-		return now.Add(probeEvery), nil
+	return nil
+}
+
+// cut is the end of a step whose line broke.
+func (w *Worker) cut(ctx context.Context, now time.Time, b batch, linkErr error) (again time.Time, err error) {
+	if b.kicked > 0 {
+		w.kicks-- // what was passed over now is to be tried when the line is back
 	}
-	w.advance(settled)
-	return time.Unix(1, 0), nil // look once more: a hint may have come while this ran
+	if ctx.Err() != nil {
+		return time.Time{}, ctx.Err()
+	}
+	if w.opt.Link.set(true, now) {
+		w.opt.Log.Warn("destination region cannot be reached; its objects stay PENDING", "region", w.opt.Region, "err", linkErr)
+	}
+	return now.Add(probeEvery), nil
 }
 
 // advance moves the cursor up to a reading below which everything is settled.
