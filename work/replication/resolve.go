@@ -23,59 +23,24 @@ type Resolver struct {
 
 const resolveMax = 256 // tasks of a step and shard
 
+// found is what the directory said of a destination.
+type found struct {
+	place store.Place
+	err   error
+}
+
 // Step looks up what is due.
 func (r *Resolver) Step(ctx context.Context) (again time.Time, err error) {
 	now := r.Clock.Now()
 	again = now.Add(rescanEvery)
-	type found struct {
-		place store.Place
-		err   error
-	}
 	places := make(map[string]found)
 	for _, lane := range []store.Lane{store.LaneSmall, store.LaneLarge} {
 		for shard := range uint8(store.Shards) {
-			tasks, err := r.Store.Tasks(ctx, "", lane, shard, 0, resolveMax)
+			due, err := r.shard(ctx, now, lane, shard, places)
 			if err != nil {
 				return time.Time{}, err
 			}
-			var outcomes []store.Outcome
-			for i := range tasks {
-				t := &tasks[i]
-				f, seen := places[t.Target]
-				if !seen {
-					var ok bool
-					if f.place, ok, f.err = r.Directory.Locate(ctx, t.Target); !ok {
-						f.place = store.Place{}
-					}
-					places[t.Target] = f
-				}
-				switch {
-				case ctx.Err() != nil:
-					return time.Time{}, ctx.Err()
-				case f.err != nil:
-					wait := min(retryMin<<min(t.Attempts, 5), 30*time.Second)
-					outcomes = append(outcomes, store.Outcome{Task: *t, Result: store.ResultRetry, Reason: f.err.Error(), Due: now.Add(wait)})
-				default:
-					done, err := r.Store.Resolve(ctx, t, f.place)
-					if err != nil {
-						return time.Time{}, err
-					}
-					if !done {
-						outcomes = append(outcomes, store.Outcome{Task: *t, Result: store.ResultFail, Reason: store.ErrDstBucketNotFound.Error()})
-					}
-				}
-			}
-			if err := r.Store.Settle(ctx, outcomes); err != nil {
-				return time.Time{}, err
-			}
-			if len(tasks) == resolveMax {
-				again = time.Unix(1, 0)
-			}
-			due, ok, err := r.Store.NextDue(ctx, "", lane, shard)
-			if err != nil {
-				return time.Time{}, err
-			}
-			if ok && due.Before(again) {
+			if !due.IsZero() && due.Before(again) {
 				again = due
 			}
 		}
@@ -86,4 +51,48 @@ func (r *Resolver) Step(ctx context.Context) (again time.Time, err error) {
 		}
 	}
 	return again, nil
+}
+
+// shard looks up what is due of a shard, each destination once. It tells when
+// something of it is due again; the zero time means that nothing is known.
+func (r *Resolver) shard(ctx context.Context, now time.Time, lane store.Lane, shard uint8, places map[string]found) (due time.Time, err error) {
+	tasks, err := r.Store.Tasks(ctx, "", lane, shard, 0, resolveMax)
+	if err != nil {
+		return time.Time{}, err
+	}
+	var outcomes []store.Outcome
+	for i := range tasks {
+		t := &tasks[i]
+		f, seen := places[t.Target]
+		if !seen {
+			var ok bool
+			if f.place, ok, f.err = r.Directory.Locate(ctx, t.Target); !ok {
+				f.place = store.Place{}
+			}
+			places[t.Target] = f
+		}
+		switch {
+		case ctx.Err() != nil:
+			return time.Time{}, ctx.Err()
+		case f.err != nil:
+			wait := min(retryMin<<min(t.Attempts, 5), 30*time.Second)
+			outcomes = append(outcomes, store.Outcome{Task: *t, Result: store.ResultRetry, Reason: f.err.Error(), Due: now.Add(wait)})
+		default:
+			done, err := r.Store.Resolve(ctx, t, f.place)
+			if err != nil {
+				return time.Time{}, err
+			}
+			if !done {
+				outcomes = append(outcomes, store.Outcome{Task: *t, Result: store.ResultFail, Reason: store.ErrDstBucketNotFound.Error()})
+			}
+		}
+	}
+	if err := r.Store.Settle(ctx, outcomes); err != nil {
+		return time.Time{}, err
+	}
+	if len(tasks) == resolveMax {
+		return time.Unix(1, 0), nil
+	}
+	due, _, err = r.Store.NextDue(ctx, "", lane, shard)
+	return due, err
 }
