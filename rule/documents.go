@@ -114,7 +114,7 @@ var Documents = []Document{
 		check: checkPublicAccessBlock, unset: defaultPublicAccessBlock, answer: answerPublicAccessBlock, remove: removePublicAccessBlock},
 	{Name: "replication", Get: "s3:GetReplicationConfiguration", Put: "s3:PutReplicationConfiguration", Delete: "s3:PutReplicationConfiguration",
 		PutStatus: 200, MaxBytes: 2 * mib, Unset: ErrReplicationNotFound, Enforced: true,
-		Note:  "Roles, owner override, metrics, time control and ReplicaModifications are stored alone.",
+		Note:  "Metrics, time control and ReplicaModifications are stored alone.",
 		check: checkReplication},
 	{Name: "requestPayment", Get: "s3:GetBucketRequestPayment", Put: "s3:PutBucketRequestPayment", PutStatus: 200, MaxBytes: 64 * kib,
 		Note:  "Nobody is charged; x-amz-request-payer is not demanded.",
