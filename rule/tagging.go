@@ -96,13 +96,26 @@ func checkTags(tags []s3.Tag, max int, tooMany, system *awserr.Error) error {
 
 // checkTag checks the lengths and the characters of a tag.
 func checkTag(t s3.Tag) error {
-	if n := utf8.RuneCountInString(t.Key); n == 0 || n > tagKeyMax || !tagChars(t.Key) {
+	if !ValidTagKey(t.Key) {
 		return ErrTagKey.With("TagKey", t.Key)
 	}
-	if utf8.RuneCountInString(t.Value) > tagValueMax || !tagChars(t.Value) {
+	if !ValidTagValue(t.Value) {
 		return ErrTagValue.With("TagKey", t.Key).With("TagValue", t.Value)
 	}
 	return nil
+}
+
+// ValidTagKey tells whether the key of a tag has 1 to 128 characters, all of
+// which tags may have.
+func ValidTagKey(s string) bool {
+	n := utf8.RuneCountInString(s)
+	return n > 0 && n <= tagKeyMax && tagChars(s)
+}
+
+// ValidTagValue tells whether the value of a tag has at most 256 characters,
+// all of which tags may have.
+func ValidTagValue(s string) bool {
+	return utf8.RuneCountInString(s) <= tagValueMax && tagChars(s)
 }
 
 // tagChars tells whether s has only what tags may have: letters, digits and

@@ -75,7 +75,7 @@ func (s *Service) Service() service.Service {
 					return s.bucketTarget(ctx, in.AccountId, *in.ResourceArn, nil, nil)
 				}, s.listTags),
 			service.Op("TagResource", "s3:TagResource",
-				func(ctx context.Context, c *service.Call, in *shapes.TagResourceRequest) ([]service.Target, error) {
+				func(ctx context.Context, c *service.Call, in *tagRequest) ([]service.Target, error) {
 					var keys []string
 					for _, t := range in.Tags {
 						keys = append(keys, *t.Key)
