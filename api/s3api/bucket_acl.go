@@ -27,33 +27,43 @@ func getBucketACL(d *Door, rq *Request) error {
 	return rq.answerACL(a)
 }
 
-// putBucketACL replaces the bucket's ACL by a canned one, by grants in headers
-// or by a document; exactly one of them must be given.
+// givenACL reads the ACL that a request to replace one gives: a canned one,
+// grants in headers or a document; exactly one of them must be given. It is for
+// something of owner, in or of the bucket b.
+func (rq *Request) givenACL(b *store.Bucket, owner string, kind aclKind) (*acl, error) {
+	given, err := rq.aclFromHeaders(rq.R.Header, owner, b.Owner, kind)
+	if err != nil {
+		return nil, err
+	}
+	body, err := rq.Document(aclMax)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case given != nil && len(body) > 0:
+		return nil, errUnexpectedBody
+	case given == nil && len(body) == 0:
+		return nil, errMissingACL
+	case given == nil:
+		if given, err = rq.parseACL(body, owner, b.Owner); err != nil {
+			return nil, err
+		}
+	}
+	if b.Ownership == ownershipEnforced { // after what is wrong with the ACL itself
+		return nil, errNoACLs
+	}
+	return given, nil
+}
+
+// putBucketACL replaces the bucket's ACL.
 func putBucketACL(d *Door, rq *Request) error {
 	b, err := rq.LoadBucket()
 	if err != nil {
 		return err
 	}
-	given, err := rq.aclFromHeaders(rq.R.Header, b.Owner, b.Owner, bucketACL)
+	given, err := rq.givenACL(b, b.Owner, bucketACL)
 	if err != nil {
 		return err
-	}
-	body, err := rq.Document(aclMax)
-	if err != nil {
-		return err
-	}
-	switch {
-	case given != nil && len(body) > 0:
-		return errUnexpectedBody
-	case given == nil && len(body) == 0:
-		return errMissingACL
-	case given == nil:
-		if given, err = rq.parseACL(body, b.Owner, b.Owner); err != nil {
-			return err
-		}
-	}
-	if b.Ownership == ownershipEnforced { // after what is wrong with the ACL itself
-		return errNoACLs
 	}
 	if err := d.refusePublicACL(rq, b, given); err != nil {
 		return err

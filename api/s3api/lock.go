@@ -51,14 +51,37 @@ func (rq *Request) lockDigest(b *store.Bucket, in *store.PutInput) error {
 // openLocked opens the version whose lock is asked for, in a bucket that has
 // Object Lock.
 func (d *Door) openLocked(rq *Request) (*store.Object, error) {
-	b, err := rq.LoadBucket()
-	if err != nil {
+	if _, err := rq.lockBucket(); err != nil {
 		return nil, err
 	}
-	if !b.ObjectLock {
-		return nil, rule.ErrObjectLockMissing
-	}
 	return d.openVersion(rq)
+}
+
+// lockBucket gives the bucket, which must have Object Lock.
+func (rq *Request) lockBucket() (*store.Bucket, error) {
+	b, err := rq.LoadBucket()
+	if err == nil && !b.ObjectLock {
+		err = rule.ErrObjectLockMissing
+	}
+	return b, err
+}
+
+// lockTarget gives the bucket and the ID of the version whose lock is changed.
+func (rq *Request) lockTarget() (b *store.Bucket, versionID string, err error) {
+	if b, err = rq.lockBucket(); err != nil {
+		return nil, "", err
+	}
+	versionID, err = rq.versionID()
+	return b, versionID, err
+}
+
+// changed answers a change to the version versionID, which is v now.
+func (rq *Request) changed(v *s3.Version, b *store.Bucket, versionID string, err error) error {
+	if err != nil {
+		return missing(err, rq.Key, versionID)
+	}
+	showVersionID(rq.Header(), v, b)
+	return rq.Empty(http.StatusOK)
 }
 
 // openVersion opens the version that the request names, or the current one.
@@ -88,14 +111,7 @@ func getObjectRetention(d *Door, rq *Request) error {
 }
 
 func putObjectRetention(d *Door, rq *Request) error {
-	b, err := rq.LoadBucket()
-	if err != nil {
-		return err
-	}
-	if !b.ObjectLock {
-		return rule.ErrObjectLockMissing
-	}
-	versionID, err := rq.versionID()
+	b, versionID, err := rq.lockTarget()
 	if err != nil {
 		return err
 	}
@@ -112,11 +128,7 @@ func putObjectRetention(d *Door, rq *Request) error {
 		return err
 	}
 	v, err := d.opt.Store.SetRetention(rq.Ctx, rq.Bucket, rq.Key, versionID, s3.RetentionRegister{Mode: mode, Until: until}, bypass)
-	if err != nil {
-		return missing(err, rq.Key, versionID)
-	}
-	showVersionID(rq.Header(), v, b)
-	return rq.Empty(http.StatusOK)
+	return rq.changed(v, b, versionID, err)
 }
 
 func getObjectLegalHold(d *Door, rq *Request) error {
@@ -133,14 +145,7 @@ func getObjectLegalHold(d *Door, rq *Request) error {
 }
 
 func putObjectLegalHold(d *Door, rq *Request) error {
-	b, err := rq.LoadBucket()
-	if err != nil {
-		return err
-	}
-	if !b.ObjectLock {
-		return rule.ErrObjectLockMissing
-	}
-	versionID, err := rq.versionID()
+	b, versionID, err := rq.lockTarget()
 	if err != nil {
 		return err
 	}
@@ -153,9 +158,5 @@ func putObjectLegalHold(d *Door, rq *Request) error {
 		return err
 	}
 	v, err := d.opt.Store.SetHold(rq.Ctx, rq.Bucket, rq.Key, versionID, on)
-	if err != nil {
-		return missing(err, rq.Key, versionID)
-	}
-	showVersionID(rq.Header(), v, b)
-	return rq.Empty(http.StatusOK)
+	return rq.changed(v, b, versionID, err)
 }

@@ -58,8 +58,7 @@ func getObjectACL(d *Door, rq *Request) error {
 	return rq.answerACL(a)
 }
 
-// putObjectACL replaces a version's ACL by a canned one, by grants in headers
-// or by a document; exactly one of them must be given.
+// putObjectACL replaces a version's ACL.
 func putObjectACL(d *Door, rq *Request) error {
 	b, err := rq.LoadBucket()
 	if err != nil {
@@ -75,35 +74,14 @@ func putObjectACL(d *Door, rq *Request) error {
 	}
 	owner, writer := objectOwner(&o.Version, b), o.Owner
 	o.Close()
-	given, err := rq.aclFromHeaders(rq.R.Header, owner, b.Owner, objectACL)
+	given, err := rq.givenACL(b, owner, objectACL)
 	if err != nil {
 		return err
-	}
-	body, err := rq.Document(aclMax)
-	if err != nil {
-		return err
-	}
-	switch {
-	case given != nil && len(body) > 0:
-		return errUnexpectedBody
-	case given == nil && len(body) == 0:
-		return errMissingACL
-	case given == nil:
-		if given, err = rq.parseACL(body, owner, b.Owner); err != nil {
-			return err
-		}
-	}
-	if b.Ownership == ownershipEnforced { // after what is wrong with the ACL itself
-		return errNoACLs
 	}
 	register, err := d.objectACL(rq, b, owner, given)
 	if err != nil {
 		return err
 	}
 	v, err := d.opt.Store.SetOwnACL(rq.Ctx, rq.Bucket, rq.Key, versionID, writer, register)
-	if err != nil {
-		return missing(err, rq.Key, versionID)
-	}
-	showVersionID(rq.Header(), v, b)
-	return rq.Empty(http.StatusOK)
+	return rq.changed(v, b, versionID, err)
 }
