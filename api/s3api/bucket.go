@@ -90,10 +90,10 @@ func createBucket(d *Door, rq *Request) error {
 		err = d.opt.CreateIn(rq.Ctx, region, n)
 	}
 	if errors.Is(err, store.ErrBucketExists) && region == usEast1 && len(conf.Tags) == 0 {
-		// us-east-1 answers a repeat with 200, and leaves the bucket as it is. One
+		// us-east-1 answers a repeat with 200, and takes the bucket's ACL away. One
 		// with tags would seem to have set them.
-		if place, ok, lookup := d.opt.Realm.Locate(rq.Ctx, rq.Bucket); lookup == nil && ok && place.Region == usEast1 {
-			err = nil
+		if place, ok, lookup := d.opt.Realm.Locate(rq.Ctx, rq.Bucket); lookup == nil && ok && place.Region == d.opt.Region {
+			err = d.opt.Store.ChangeDocument(rq.Ctx, rq.Bucket, "acl", "", func(*store.Bucket, []byte) ([]byte, error) { return nil, nil })
 		}
 	}
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/farhold/farhold/realm"
 )
 
 // TestMarkersUnderPrefixes: a marker that lies under a common prefix is past the
@@ -194,6 +196,28 @@ func TestCompositeCompletion(t *testing.T) {
 		a.want(t, 400, c.code)
 		if !strings.Contains(a.element("Message"), c.contains) {
 			t.Errorf("%s", a.body)
+		}
+	}
+}
+
+// TestRepeatedCreation: us-east-1 takes the creation of a bucket that one has,
+// and resets its ACL; other regions refuse it and leave the ACL.
+func TestRepeatedCreation(t *testing.T) {
+	f := &fakeRealm{names: map[string]realm.Name{}, endpoints: map[string]string{}}
+	for region, status := range map[string]int{"us-east-1": 200, "us-west-2": 409} {
+		w := newRegion(t, f, region)
+		target := "/again-" + region
+		create := []byte(`<CreateBucketConfiguration><LocationConstraint>` + region + `</LocationConstraint></CreateBucketConfiguration>`)
+		if region == "us-east-1" {
+			create = nil
+		}
+		w.do("PUT", target, create, "x-amz-object-ownership", "ObjectWriter").want(t, 200, "")
+		w.do("PUT", target+"?acl", nil, "x-amz-acl", "log-delivery-write").want(t, 200, "")
+		if a := w.do("PUT", target, create); a.status != status {
+			t.Errorf("%s: %d %s", region, a.status, a.body)
+		}
+		if a := w.do("GET", target+"?acl", nil); strings.Contains(a.body, "LogDelivery") != (status == 409) {
+			t.Errorf("%s: %s", region, a.body)
 		}
 	}
 }
