@@ -380,7 +380,11 @@ func TestMatrix(t *testing.T) {
 		fill, ok := ops[o.Name]
 		row := accesstest.Operation{Name: o.Name}
 		if !ok { // it answers that this is another kind of key, to who may
-			fill, row.Unserved = with(nil), 400
+			more, known := foreignRequests[o.Name]
+			if !known {
+				t.Fatalf("there is no request for %s", o.Name)
+			}
+			fill, row.Unserved = with(func(string) body { return more }), 400
 		}
 		delete(ops, o.Name)
 		row.Request = func() *http.Request {
@@ -407,6 +411,61 @@ func TestMatrix(t *testing.T) {
 }
 
 // TestUnserved: what is known and has nothing behind it says so to whoever asks.
+// foreignRequests are what the operations for other kinds of keys want besides
+// the key.
+var foreignRequests = map[string]map[string]any{
+	"DeriveSharedSecret":        {"KeyAgreementAlgorithm": "ECDH", "PublicKey": []byte("x")},
+	"GenerateMac":               {"Message": []byte("x"), "MacAlgorithm": "HMAC_SHA_256"},
+	"VerifyMac":                 {"Message": []byte("x"), "MacAlgorithm": "HMAC_SHA_256", "Mac": []byte("x")},
+	"Sign":                      {"Message": []byte("x"), "SigningAlgorithm": "ECDSA_SHA_256"},
+	"Verify":                    {"Message": []byte("x"), "SigningAlgorithm": "ECDSA_SHA_256", "Signature": []byte("x")},
+	"DeleteImportedKeyMaterial": nil,
+	"GetParametersForImport":    {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"},
+	"ImportKeyMaterial":         {"ImportToken": []byte("x"), "EncryptedKeyMaterial": []byte("x")},
+	"ReplicateKey":              {"ReplicaRegion": "eu-west-1"},
+	"UpdatePrimaryRegion":       {"PrimaryRegion": "eu-west-1"},
+}
+
+// What AWS's model does not let through is no question of the key. The texts
+// are as recorded at AWS.
+func TestForeign(t *testing.T) {
+	w := newWorld(t)
+	w.clock = time.Now()
+	srv, _ := w.serve(people{"AKIAROOT": root(ours)})
+	c := client(srv, "AKIAROOT")
+	id := w.newKey()
+	arn := w.keyARN(ours, id)
+	for what, tt := range map[string]struct {
+		call func() error
+		want string
+	}{
+		"an agreement": {func() error {
+			_, err := c.DeriveSharedSecret(t.Context(), &awskms.DeriveSharedSecretInput{KeyId: &id, KeyAgreementAlgorithm: "ECDH", PublicKey: []byte("x")})
+			return err
+		}, "InvalidKeyUsageException: " + arn + " key usage is ENCRYPT_DECRYPT which is not valid for DeriveSharedSecret."},
+		"an unknown agreement": {func() error {
+			_, err := c.DeriveSharedSecret(t.Context(), &awskms.DeriveSharedSecretInput{KeyId: &id, KeyAgreementAlgorithm: "INVALID", PublicKey: []byte("x")})
+			return err
+		}, "ValidationException: 1 validation error detected: Value 'INVALID' at 'keyAgreementAlgorithm' failed to satisfy constraint: Member must satisfy enum value set: [ECDH]"},
+		"an unknown MAC": {func() error {
+			_, err := c.GenerateMac(t.Context(), &awskms.GenerateMacInput{KeyId: &id, MacAlgorithm: "INVALID", Message: []byte("x")})
+			return err
+		}, "ValidationException: 1 validation error detected: Value 'INVALID' at 'macAlgorithm' failed to satisfy constraint: Member must satisfy enum value set: [HMAC_SHA_384, HMAC_SHA_256, HMAC_SHA_224, HMAC_SHA_512]"},
+		"an unknown MAC to verify": {func() error {
+			_, err := c.VerifyMac(t.Context(), &awskms.VerifyMacInput{KeyId: &id, MacAlgorithm: "INVALID", Message: []byte("x"), Mac: []byte("x")})
+			return err
+		}, "ValidationException: 1 validation error detected: Value 'INVALID' at 'macAlgorithm' failed to satisfy constraint: Member must satisfy enum value set: [HMAC_SHA_384, HMAC_SHA_256, HMAC_SHA_224, HMAC_SHA_512]"},
+		"a bad region": {func() error {
+			_, err := c.ReplicateKey(t.Context(), &awskms.ReplicateKeyInput{KeyId: &id, ReplicaRegion: aws.String("nowhere")})
+			return err
+		}, `ValidationException: 1 validation error detected: Value 'nowhere' at 'replicaRegion' failed to satisfy constraint: Member must satisfy regular expression pattern: ^([a-z]+-){2,3}\d+$`},
+	} {
+		if got := code(tt.call()); got != tt.want {
+			t.Errorf("%s: %s", what, got)
+		}
+	}
+}
+
 func TestUnserved(t *testing.T) {
 	w := newWorld(t)
 	srv, _ := w.serve(people{"AKIAROOT": root(ours)})

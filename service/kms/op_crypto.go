@@ -292,33 +292,3 @@ func (e *Engine) reEncrypt(ctx context.Context, c *service.Call, in *shapes.ReEn
 		DestinationEncryptionAlgorithm: new(symmetricDefault), SourceKeyMaterialId: &from, DestinationKeyMaterialId: &to,
 	}, nil
 }
-
-// keyOnly is a request of which only the key counts.
-type keyOnly struct {
-	KeyId *string `required:"true" len:"1,2048"`
-}
-
-// foreignOperations are those that AWS has for keys of other kinds. On the keys
-// that are here they answer what AWS answers on such keys.
-func (e *Engine) foreignOperations() []service.Operation {
-	var table []service.Operation
-	add := func(refuse func(op string, k *entry) error, names ...string) {
-		for _, op := range names {
-			table = append(table, keyed(e, op, func(in *keyOnly) **string { return &in.KeyId },
-				func(_ *service.Call, _ *keyOnly, a *ask) error { a.Aliases, a.Foreign = true, true; return nil },
-				func(_ context.Context, _ *service.Call, _ *keyOnly, k *entry) (*struct{}, error) {
-					return nil, refuse(op, k)
-				}))
-		}
-	}
-	add(func(op string, k *entry) error {
-		return ErrInvalidKeyUsage.Text("%s key usage is ENCRYPT_DECRYPT which is not valid for %s.", k.arn, op)
-	}, "DeriveSharedSecret", "GenerateMac", "Sign", "Verify", "VerifyMac")
-	add(func(_ string, k *entry) error {
-		return ErrUnsupported.Text("%s origin is AWS_KMS which is not valid for this operation.", k.arn)
-	}, "DeleteImportedKeyMaterial", "GetParametersForImport", "ImportKeyMaterial")
-	add(func(_ string, k *entry) error {
-		return ErrUnsupported.Text("%s is not a multi-region primary key.", k.arn)
-	}, "ReplicateKey", "UpdatePrimaryRegion")
-	return table
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/farhold/farhold/access"
 	"github.com/farhold/farhold/kv"
@@ -90,10 +91,10 @@ func checkSpec(in *shapes.CreateKeyRequest) error {
 	switch {
 	case spec != symmetricDefault && in.KeyUsage == nil:
 		return ErrValidation.Text("You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
+	case !fits(spec, usage):
+		return ErrValidation.Text("KeyUsage %s is not compatible with KeySpec %s", usage, spec)
 	case spec != symmetricDefault:
 		return ErrUnsupported.Text("KeySpec %s is not supported in this Region.", spec)
-	case usage != "ENCRYPT_DECRYPT":
-		return ErrValidation.Text("KeyUsage %s is not compatible with KeySpec %s", usage, spec)
 	case in.Origin != nil && *in.Origin != "AWS_KMS":
 		return ErrUnsupported.Text("Origin %s is not supported in this Region.", *in.Origin)
 	case in.CustomKeyStoreId != nil || in.XksKeyId != nil:
@@ -102,6 +103,21 @@ func checkSpec(in *shapes.CreateKeyRequest) error {
 		return ErrUnsupported.Text("Multi-Region keys are not supported in this Region.")
 	}
 	return nil
+}
+
+// fits tells whether keys of a kind can have a use at AWS.
+func fits(spec, usage string) bool {
+	switch usage {
+	case "ENCRYPT_DECRYPT":
+		return spec == symmetricDefault || spec == "SM2" || strings.HasPrefix(spec, "RSA_")
+	case "SIGN_VERIFY":
+		return spec != symmetricDefault && !strings.HasPrefix(spec, "HMAC_")
+	case "GENERATE_VERIFY_MAC":
+		return strings.HasPrefix(spec, "HMAC_")
+	case "KEY_AGREEMENT":
+		return spec == "SM2" || strings.HasPrefix(spec, "ECC_NIST_P")
+	}
+	return false
 }
 
 func (e *Engine) createKeyTargets(_ context.Context, c *service.Call, in *shapes.CreateKeyRequest) ([]service.Target, error) {

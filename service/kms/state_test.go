@@ -55,6 +55,10 @@ func TestCreateRefused(t *testing.T) {
 		{shapes.CreateKeyRequest{KeySpec: new("HMAC_256")}, "ValidationException: You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."},
 		{shapes.CreateKeyRequest{KeySpec: new("HMAC_256"), KeyUsage: new("GENERATE_VERIFY_MAC")}, "UnsupportedOperationException"},
 		{shapes.CreateKeyRequest{KeyUsage: new("SIGN_VERIFY")}, "ValidationException: KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT"},
+		{shapes.CreateKeyRequest{KeySpec: new("RSA_2048"), KeyUsage: new("KEY_AGREEMENT")}, "ValidationException: KeyUsage KEY_AGREEMENT is not compatible with KeySpec RSA_2048"},
+		{shapes.CreateKeyRequest{KeySpec: new("ECC_NIST_P256"), KeyUsage: new("KEY_AGREEMENT")}, "UnsupportedOperationException"},
+		{shapes.CreateKeyRequest{KeySpec: new("HMAC_512"), KeyUsage: new("ENCRYPT_DECRYPT")}, "ValidationException: KeyUsage ENCRYPT_DECRYPT is not compatible with KeySpec HMAC_512"},
+		{shapes.CreateKeyRequest{KeySpec: new("ML_DSA_44"), KeyUsage: new("SIGN_VERIFY")}, "UnsupportedOperationException"},
 		{shapes.CreateKeyRequest{Origin: new("EXTERNAL")}, "UnsupportedOperationException"},
 		{shapes.CreateKeyRequest{MultiRegion: new(true)}, "UnsupportedOperationException"},
 		{shapes.CreateKeyRequest{CustomKeyStoreId: new("cks-1234567890abcdef0")}, "UnsupportedOperationException"},
@@ -167,11 +171,11 @@ func TestStates(t *testing.T) {
 		{"EnableKey", func(id string, _ []byte) any { return &shapes.EnableKeyRequest{KeyId: &id} }, notPending, true},
 		{"DisableKey", func(id string, _ []byte) any { return &shapes.DisableKeyRequest{KeyId: &id} }, notPending, true},
 		{"ScheduleKeyDeletion", func(id string, _ []byte) any { return &shapes.ScheduleKeyDeletionRequest{KeyId: &id} }, notPending, true},
-		{"Sign", func(id string, _ []byte) any { return &keyOnly{KeyId: &id} }, [3]string{
+		{"Sign", func(id string, _ []byte) any { return &signRequest{KeyId: &id} }, [3]string{
 			"InvalidKeyUsageException: KEY key usage is ENCRYPT_DECRYPT which is not valid for Sign.",
 			"InvalidKeyUsageException: KEY key usage is ENCRYPT_DECRYPT which is not valid for Sign.",
 			"InvalidKeyUsageException: KEY key usage is ENCRYPT_DECRYPT which is not valid for Sign."}, false},
-		{"GetParametersForImport", func(id string, _ []byte) any { return &keyOnly{KeyId: &id} }, [3]string{
+		{"GetParametersForImport", func(id string, _ []byte) any { return &getParametersForImportRequest{KeyId: &id} }, [3]string{
 			"UnsupportedOperationException: KEY origin is AWS_KMS which is not valid for this operation.",
 			"UnsupportedOperationException: KEY origin is AWS_KMS which is not valid for this operation.",
 			"UnsupportedOperationException: KEY origin is AWS_KMS which is not valid for this operation."}, false},
