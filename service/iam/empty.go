@@ -57,11 +57,15 @@ func (s *Service) empty() []service.Operation {
 			}
 			return s.on(ctx, userKind, c.Caller.Account, name, nil)
 		}), func(ctx context.Context, c *service.Call, in *iamshapes.ListServiceSpecificCredentialsRequest) (*iamshapes.ListServiceSpecificCredentialsResponse, error) {
-			var err error
 			if !value(in.AllUsers) {
-				_, err = s.ofUser(ctx, c, in.UserName)
+				if _, err := s.ofUser(ctx, c, in.UserName); err != nil {
+					return nil, err
+				}
 			}
-			return &iamshapes.ListServiceSpecificCredentialsResponse{ServiceSpecificCredentials: []iamshapes.ServiceSpecificCredentialMetadata{}, IsTruncated: ptr(false)}, err
+			if in.ServiceName != nil && !hasOwnCredentials(*in.ServiceName) {
+				return nil, ErrNoSuchEntity.Text("No such service %s is supported for Service Specific Credentials", *in.ServiceName)
+			}
+			return &iamshapes.ListServiceSpecificCredentialsResponse{ServiceSpecificCredentials: []iamshapes.ServiceSpecificCredentialMetadata{}, IsTruncated: ptr(false)}, nil
 		}),
 		service.Op("ListVirtualMFADevices", "iam:ListVirtualMFADevices", service.On[iamshapes.ListVirtualMFADevicesRequest]("*"),
 			func(context.Context, *service.Call, *iamshapes.ListVirtualMFADevicesRequest) (*iamshapes.ListVirtualMFADevicesResponse, error) {
@@ -89,6 +93,15 @@ func (s *Service) empty() []service.Operation {
 				return &iamshapes.ListSAMLProvidersResponse{SAMLProviderList: []iamshapes.SAMLProviderListEntry{}}, nil
 			}),
 	}
+}
+
+// hasOwnCredentials tells whether a service of AWS's has credentials of its own.
+func hasOwnCredentials(name string) bool {
+	switch name {
+	case "bedrock.amazonaws.com", "cassandra.amazonaws.com", "codecommit.amazonaws.com", "logs.amazonaws.com":
+		return true
+	}
+	return false
 }
 
 // Requests of operations that have one answer here, an error, as AWS's model

@@ -463,6 +463,13 @@ func TestEmpty(t *testing.T) {
 	ok(w.root.ListSigningCertificates(ctx, &iam.ListSigningCertificatesInput{UserName: s("bob")}))(t)
 	ok(w.root.ListServiceSpecificCredentials(ctx, &iam.ListServiceSpecificCredentialsInput{UserName: s("bob")}))(t)
 	ok(w.root.ListServiceSpecificCredentials(ctx, &iam.ListServiceSpecificCredentialsInput{AllUsers: aws.Bool(true)}))(t)
+	ok(w.root.ListServiceSpecificCredentials(ctx, &iam.ListServiceSpecificCredentialsInput{UserName: s("bob"), ServiceName: s("cassandra.amazonaws.com")}))(t)
+	for _, name := range []string{"nonexistentservice.amazonaws.com", "lambda.amazonaws.com"} {
+		_, err := w.root.ListServiceSpecificCredentials(ctx, &iam.ListServiceSpecificCredentialsInput{UserName: s("bob"), ServiceName: &name})
+		refused(t, err, "NoSuchEntity", "No such service "+name+" is supported for Service Specific Credentials")
+		_, err = w.root.ListServiceSpecificCredentials(ctx, &iam.ListServiceSpecificCredentialsInput{UserName: s("no"), ServiceName: &name})
+		refused(t, err, "NoSuchEntity", "The user with name no cannot be found.")
+	}
 	ok(w.root.ListVirtualMFADevices(ctx, &iam.ListVirtualMFADevicesInput{}))(t)
 	ok(w.root.ListInstanceProfilesForRole(ctx, &iam.ListInstanceProfilesForRoleInput{RoleName: s("r")}))(t)
 	ok(w.root.ListInstanceProfiles(ctx, &iam.ListInstanceProfilesInput{}))(t)
