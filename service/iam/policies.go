@@ -173,7 +173,7 @@ func (s *Service) getPolicy(ctx context.Context, c *service.Call, in *iamshapes.
 		attachments, boundaries = used.attached[p.arn()], used.boundary[p.arn()]
 	}
 	shape := s.shapePolicy(p, attachments, boundaries)
-	shape.Description, shape.Tags = text(p.description), shapeTags(p.tags)
+	shape.Description, shape.Tags = text(p.description), listOfTags(p.tags)
 	return &iamshapes.GetPolicyResponse{Policy: &shape}, nil
 }
 

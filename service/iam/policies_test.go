@@ -40,6 +40,16 @@ func TestManagedPolicies(t *testing.T) {
 	if p := ok(w.root.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn}))(t).Policy; *p.Description != "why" || *p.PolicyId != *made.PolicyId {
 		t.Errorf("%+v", p)
 	}
+	// A policy that is asked for has a list of tags, be it empty; one that is made
+	// has none: recorded at AWS.
+	bare := ok(w.root.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: s("bare"), PolicyDocument: &doc}))(t).Policy
+	if bare.Tags != nil || bare.Description != nil {
+		t.Errorf("%+v", bare)
+	}
+	if p := ok(w.root.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: bare.Arn}))(t).Policy; p.Tags == nil || len(p.Tags) != 0 {
+		t.Errorf("%+v", p)
+	}
+	ok(w.root.DeletePolicy(ctx, &iam.DeletePolicyInput{PolicyArn: bare.Arn}))(t)
 	// Documents come back as they were given, percent-encoded.
 	v := ok(w.root.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: &arn, VersionId: s("v1")}))(t).PolicyVersion
 	if back, err := url.PathUnescape(*v.Document); err != nil || back != doc || !v.IsDefaultVersion || strings.ContainsAny(*v.Document, "+ \n{/") {
