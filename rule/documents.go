@@ -122,7 +122,7 @@ var Documents = []Document{
 	{Name: "tagging", Get: "s3:GetBucketTagging", Put: "s3:PutBucketTagging", Delete: "s3:PutBucketTagging", PutStatus: 204, MaxBytes: 64 * kib,
 		Unset: ErrNoSuchTagSet, Enforced: true,
 		Note:  "Tags of a bucket have no effect beyond being there.",
-		check: checkBucketTagging},
+		check: checkBucketTagging, answer: answerBucketTagging},
 	{Name: "versioning", Get: "s3:GetBucketVersioning", Put: "s3:PutBucketVersioning", PutStatus: 200, MaxBytes: 64 * kib, Enforced: true,
 		Note:  "MFA delete answers NotImplemented.",
 		check: checkVersioning, unset: versioningNow},

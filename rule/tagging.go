@@ -177,3 +177,15 @@ func checkBucketTagging(_ *Context, raw []byte) ([]byte, error) {
 	}
 	return RenderTagging(tags)
 }
+
+// answerBucketTagging answers for a document without tags as for none.
+func answerBucketTagging(_ *Context, stored []byte) ([]byte, error) {
+	tags, err := parseTagging(stored)
+	if err != nil {
+		return nil, err
+	}
+	if len(tags) == 0 {
+		return nil, ErrNoSuchTagSet
+	}
+	return stored, nil
+}

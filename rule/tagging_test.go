@@ -29,9 +29,7 @@ func manyTags(n int) (kv []string) {
 func TestBucketTaggingDocument(t *testing.T) {
 	testDocument(t, "tagging", []documentCase{
 		{name: "tags", body: tagSet("Environment", "Production", "b", ""), get: "<TagSet><Tag><Key>Environment</Key><Value>Production</Value></Tag><Tag><Key>b</Key><Value/></Tag></TagSet>"},
-		{name: "no tags", body: tagSet(), get: "<TagSet/>"},
 		{name: "other scripts", body: tagSet("größe αβγ", "日本 + - = . _ : / @ 1")},
-		{name: "no tag set", body: "<Tagging/>", want: malformedXML},
 		{name: "no value", body: "<Tagging><TagSet><Tag><Key>k</Key></Tag></TagSet></Tagging>", want: malformedXML},
 		{name: "key twice", body: tagSet("Key1", "a", "Key1", "b"), want: "InvalidTag 400 Cannot provide multiple Tags with the same key TagKey=Key1"},
 		{name: "odd key", body: tagSet("Key1,Key2", "a"), want: "InvalidTag 400 The TagKey you have provided is invalid TagKey=Key1,Key2"},
@@ -46,6 +44,23 @@ func TestBucketTaggingDocument(t *testing.T) {
 	})
 }
 
+// TestBucketWithoutTags: AWS takes a document that has no tags, or no TagSet at
+// all, and answers then as for a bucket that was never given any.
+func TestBucketWithoutTags(t *testing.T) {
+	d := Find("tagging")
+	for _, body := range []string{tagSet(), "<Tagging/>"} {
+		stored, err := d.Check(Context{Bucket: "b"}, []byte(body))
+		if err != nil {
+			t.Errorf("%s: %v", body, err)
+			continue
+		}
+		_, _, err = d.Answer(Context{Bucket: "b"}, stored)
+		if got, want := describe(err), "NoSuchTagSet 404 The TagSet does not exist BucketName=b"; got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", body, got, want)
+		}
+	}
+}
+
 func TestObjectTagging(t *testing.T) {
 	for _, c := range []struct{ body, want string }{
 		{tagSet("k", "v"), ""},
@@ -54,7 +69,7 @@ func TestObjectTagging(t *testing.T) {
 		{tagSet(manyTags(11)...), "BadRequest 400 Object tags cannot be greater than 10"},
 		{tagSet("aws:prefixed", "a"), "InvalidTag 400 Your TagKey cannot be prefixed with aws: TagKey=aws:prefixed"},
 		{tagSet("k", "a", "k", "b"), "InvalidTag 400 Cannot provide multiple Tags with the same key TagKey=k"},
-		{"<Tagging/>", malformedXML},
+		{"<Tagging/>", ""},
 	} {
 		tags, err := ParseObjectTagging([]byte(c.body))
 		if describe(err) != c.want {

@@ -164,7 +164,7 @@ func TestObjectTagging(t *testing.T) {
 		"<Tagging><TagSet><Tag><Key>" + strings.Repeat("k", 129) + "</Key><Value>v</Value></Tag></TagSet></Tagging>": {"InvalidTag", "The TagKey you have provided is invalid"},
 		"<Tagging><TagSet><Tag><Key>k</Key><Value>" + strings.Repeat("v", 257) + "</Value></Tag></TagSet></Tagging>": {"InvalidTag", "The TagValue you have provided is invalid"},
 		"<Tagging><TagSet>" + strings.Repeat("<Tag><Key>k</Key><Value>v</Value></Tag>", 11) + "</TagSet></Tagging>":  {"BadRequest", "Object tags cannot be greater than 10"},
-		"<Tagging/>": {"MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema"},
+		"<Tagging><Tags/></Tagging>": {"MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema"},
 	} {
 		a := w.do("PUT", "/bucket/key?tagging", []byte(doc))
 		if a.status != 400 || a.code() != want[0] || a.element("Message") != want[1] {

@@ -40,6 +40,9 @@ var targets = []target{
 			"ObjectStorageClass", "ObjectVersionStorageClass", "ReplicationStatus",
 		},
 		unwrapped: []string{"GetBucketLocationOutput"},
+		optional: []string{
+			"Tagging.TagSet", // a document without one has no tags
+		},
 		served: []string{
 			"AbortMultipartUpload", "CompleteMultipartUpload", "CopyObject", "CreateBucket", "CreateMultipartUpload", "DeleteObject", "DeleteObjects",
 			"GetBucketAbac", "GetBucketAccelerateConfiguration", "GetBucketAcl", "GetBucketAnalyticsConfiguration", "GetBucketCors", "GetBucketEncryption",

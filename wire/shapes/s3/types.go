@@ -1171,7 +1171,7 @@ type Tag struct {
 // Tagging is the document <Tagging> of the model's shape Tagging.
 type Tagging struct {
 	XMLName struct{} `xml:"http://s3.amazonaws.com/doc/2006-03-01/ Tagging"`
-	TagSet  []Tag    `xml:"TagSet>Tag" required:"true"`
+	TagSet  []Tag    `xml:"TagSet>Tag"`
 }
 
 // TargetGrant is the element of the model's shape TargetGrant.
