@@ -65,7 +65,10 @@ func (l *lister) add(key string) (entry, full bool) {
 	return true, false
 }
 
-// begin gives the key behind which a page begins, for a marker.
+// begin gives the key that a page begins with or, where exclusive says so,
+// behind: a marker counts where it does not lie before the prefix. A marker under
+// a common prefix is a key like any other here; whoever means that the page begins
+// behind the whole of the common prefix makes that the marker.
 func begin(after, prefix string) (low string, exclusive bool) {
 	if after == "" || after < prefix {
 		return prefix, false
@@ -263,14 +266,22 @@ func (s *Store) ListVersions(ctx context.Context, in ListVersionsInput) (*Page, 
 			return nil
 		}
 		base := tableKey(tableVersion, b.UID, 0)
-		last := "" // the key before the first row, when it is the same key that goes on
+		last := "" // the key of the row before, or of the marker when the latest version of that lies before the page
 		span, ok, err := stackSpan(tableVersion, b.UID, in.KeyMarker, in.Prefix, in.Delimiter, in.VersionMarker, func() ([]byte, error) {
-			id, err := s.markerStamp(snap, b, in.KeyMarker, in.VersionMarker)
+			head, err := s.head(snap, b.UID, in.KeyMarker)
+			if err != nil {
+				return nil, err
+			}
+			id, err := markerStamp(head, in.VersionMarker)
 			if err != nil || id.IsZero() {
 				return nil, err
 			}
-			last = in.KeyMarker
-			return versionKey(b.UID, last, id), nil
+			// The version of the marker may be gone since, and what follows it be
+			// the latest now.
+			if head != nil && stamp.Compare(head.ID, id) >= 0 {
+				last = in.KeyMarker
+			}
+			return versionKey(b.UID, in.KeyMarker, id), nil
 		})
 		if err != nil || !ok {
 			return err
@@ -313,13 +324,12 @@ func (s *Store) ListVersions(ctx context.Context, in ListVersionsInput) (*Page, 
 	return page, err
 }
 
-// markerStamp finds where in a stack a version marker stands. A marker that
-// names a version that is gone still has its place.
-func (s *Store) markerStamp(snap kv.Snapshot, b *Bucket, key, marker string) (stamp.Stamp, error) {
+// markerStamp finds where in the stack under a head a version marker stands. A
+// marker that names a version that is gone still has its place.
+func markerStamp(head *record, marker string) (stamp.Stamp, error) {
 	if marker == s3.NullVersion {
-		head, err := s.head(snap, b.UID, key)
-		if err != nil || head == nil {
-			return stamp.Stamp{}, err
+		if head == nil {
+			return stamp.Stamp{}, nil
 		}
 		return head.nullAt, nil
 	}
