@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/kv"
 	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/stamp"
@@ -340,6 +341,11 @@ func markerStamp(head *record, marker string) (stamp.Stamp, error) {
 	return id, nil
 }
 
+// ErrUploadMarker is answered for an upload marker that is no upload ID. One of
+// an upload that is gone still has its place, so that whoever aborts a page of
+// uploads can go on behind it.
+var ErrUploadMarker = awserr.ErrInvalidArgument.Text("Invalid uploadId marker")
+
 // ListUploads gives a page of open uploads, by key and then by time.
 func (s *Store) ListUploads(ctx context.Context, in ListUploadsInput) (*UploadsPage, error) {
 	out := &UploadsPage{}
@@ -355,7 +361,10 @@ func (s *Store) ListUploads(ctx context.Context, in ListUploadsInput) (*UploadsP
 		base := tableKey(tableUpload, b.UID, 0)
 		span, ok, err := stackSpan(tableUpload, b.UID, in.KeyMarker, in.Prefix, in.Delimiter, in.UploadMarker, func() ([]byte, error) {
 			id, err := parseUploadID(in.UploadMarker)
-			return uploadKey(b.UID, in.KeyMarker, id), err
+			if err != nil {
+				return nil, ErrUploadMarker.With("ArgumentName", "upload-id-marker").With("ArgumentValue", in.UploadMarker)
+			}
+			return uploadKey(b.UID, in.KeyMarker, id), nil
 		})
 		if err != nil || !ok {
 			return err

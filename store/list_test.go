@@ -2,7 +2,10 @@ package store
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/farhold/farhold/awserr"
 )
 
 // TestLatestBehindMarker: a page that begins behind a version which was deleted
@@ -43,5 +46,39 @@ func TestLatestBehindMarker(t *testing.T) {
 	r.delete_("b", "k", ids[1])
 	if got := latest(ids[2]); got != "" {
 		t.Errorf("of a key that is gone: %s", got)
+	}
+}
+
+// TestUploadMarker: behind the ID of an upload, open or gone, its younger ones
+// follow; what is no ID at all is refused.
+func TestUploadMarker(t *testing.T) {
+	r := newRegion(t, "us-east-1", nil)
+	r.bucket_("b", "")
+	var ids []string
+	for range 3 {
+		u, err := r.CreateUpload(t.Context(), &PutInput{Bucket: "b", Key: "k"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, u.ID)
+	}
+	in := ListUploadsInput{Bucket: "b", KeyMarker: "k", UploadMarker: ids[0], Max: ListMax}
+	for _, state := range []string{"open", "gone"} {
+		page, err := r.ListUploads(t.Context(), in)
+		if err != nil || len(page.Uploads) != 2 || page.Uploads[0].ID != ids[1] {
+			t.Errorf("behind an upload that is %s: %+v, %v", state, page, err)
+		}
+		if state == "open" {
+			if err := r.Abort(t.Context(), "b", "k", ids[0]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	in.UploadMarker = strings.Repeat("x", 9)
+	_, err := r.ListUploads(t.Context(), in)
+	e := awserr.From(err)
+	if e == nil || e.Code != "InvalidArgument" || e.Status != 400 || e.Message != "Invalid uploadId marker" ||
+		fmt.Sprint(e.Extra) != "[{ArgumentName upload-id-marker} {ArgumentValue xxxxxxxxx}]" {
+		t.Errorf("a marker that is no ID: %v %+v", err, e)
 	}
 }
