@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -198,14 +199,15 @@ func TestListNoticesAMissingKey(t *testing.T) {
 
 func TestErrorsAreCountedByCode(t *testing.T) {
 	f := newFake("us-east-1")
-	var n int
+	// The connection of an aborted answer may end while the next one is used.
+	var count atomic.Int64
 	o := shortRun(Put)
 	o.Clients, o.Duration, o.Objects = 1, 0, 40
 	f.tamper = func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasPrefix(r.URL.Path, "/bucket/p/") {
 			return false
 		}
-		n++
+		n := count.Add(1)
 		switch {
 		case n%4 == 0:
 			refuse(w, 503, "SlowDown")
