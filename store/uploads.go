@@ -551,7 +551,13 @@ func (c *chosen) assemble(r *record, u *upload, in *CompleteInput) error {
 	} else if r.Checksum, err = checksum.OfParts(algorithm, kind, parts); err != nil {
 		return err
 	}
-	return compareWhole(in.Checksum, r.Checksum, u.algorithm)
+	if err := compareWhole(in.Checksum, r.Checksum, u.algorithm); err != nil {
+		return err
+	}
+	if u.algorithm == "" && u.SSE.CustomerKeyMD5 != "" {
+		r.Checksum = s3.Checksum{} // of what lies under a customer's key S3 keeps none of its own
+	}
+	return nil
 }
 
 // compareWhole compares what a completion says is the checksum of the whole with

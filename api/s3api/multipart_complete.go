@@ -139,9 +139,8 @@ func completeMultipartUpload(d *Door, rq *Request) error {
 		w.Elem("Bucket", rq.Bucket)
 		w.Elem("Key", rq.Key)
 		w.Quoted("ETag", v.ETag)
-		// Of what lies under KMS or a customer's key, AWS tells no checksum that
-		// nobody asked for.
-		if want.Algorithm != "" || !underKMS(v.SSE) && v.SSE.CustomerKeyMD5 == "" {
+		// Of what lies under KMS, AWS tells no checksum that nobody asked for.
+		if want.Algorithm != "" || !underKMS(v.SSE) {
 			writeChecksum(w, v.Checksum)
 			if !v.Checksum.IsZero() && v.Checksum.Type != "" {
 				w.Elem("ChecksumType", string(v.Checksum.Type))

@@ -227,9 +227,14 @@ func TestEncryptedUploads(t *testing.T) {
 		if etag := strings.Trim(a.element("ETag"), `"&quot;`); len(etag) != 34 || !strings.HasSuffix(etag, "-2") {
 			t.Errorf("%s: ETag %s", s.name, a.element("ETag"))
 		}
-		g := v.do("GET", target, nil, s.read...)
+		g := v.do("GET", target, nil, append([]string{"x-amz-checksum-mode", "ENABLED"}, s.read...)...)
 		g.want(t, 200, "")
 		s.shows(t, "GET", g)
+		// Of an object under a customer's key AWS keeps no checksum that nobody
+		// asked for.
+		if kept := g.header.Get("X-Amz-Checksum-Crc64nvme") != ""; kept == (s.name == "SSE-C") {
+			t.Errorf("%s: checksums %v", s.name, g.header)
+		}
 		if g.body != string(whole) {
 			t.Errorf("%s: GET gave %d other bytes", s.name, len(g.body))
 		}
