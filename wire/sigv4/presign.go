@@ -66,7 +66,7 @@ func (v *Verifier) presigned(r *http.Request, s *scratch, path string) (*Result,
 	switch now := v.now(); {
 	case c.date.Sub(now) > SkewMax:
 		return nil, refuse(errNotYet.With("X-Amz-Date", c.dateText).With("Expires", ends.Format(isoDate)).With("ServerTime", now.Format(isoDate)), Expired)
-	case now.After(ends):
+	case life == 0 || now.After(ends): // nothing is valid for no time, also where the signer's clock is ahead
 		return nil, refuse(errExpired.With("X-Amz-Expires", expiresText).With("Expires", ends.Format(isoDate)).With("ServerTime", now.Format(isoDate)), Expired)
 	}
 	if err := v.presignedPayload(r, s, c); err != nil {
@@ -122,7 +122,7 @@ func parseExpires(s string) (time.Duration, error) {
 	switch {
 	case digits == "" || strings.Trim(digits, "0123456789") != "":
 		return 0, queryError(Malformed, "X-Amz-Expires should be a number")
-	case digits != s || err == nil && n == 0:
+	case digits != s:
 		return 0, queryError(Malformed, "X-Amz-Expires must be non-negative")
 	case err != nil || n > ExpiresMax:
 		return 0, queryError(Malformed, "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")

@@ -102,7 +102,7 @@ func TestPresignTexts(t *testing.T) {
 		{"incomplete", "X-Amz-Date=", "x=", Incomplete, "AuthorizationQueryParametersError", errQuery.Message},
 		{"region", "us-east-1", "eu-west-1", WrongScope, "AuthorizationQueryParametersError", "Error parsing the X-Amz-Credential parameter; the region 'eu-west-1' is wrong; expecting 'us-east-1'"},
 		{"credential", "%2Fs3", "", Malformed, "AuthorizationQueryParametersError", `Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`},
-		{"zero", "X-Amz-Expires=60", "X-Amz-Expires=0", Malformed, "AuthorizationQueryParametersError", "X-Amz-Expires must be non-negative"},
+		{"zero", "X-Amz-Expires=60", "X-Amz-Expires=0", Expired, "AccessDenied", "Request has expired"},
 		{"negative", "X-Amz-Expires=60", "X-Amz-Expires=-60", Malformed, "AuthorizationQueryParametersError", "X-Amz-Expires must be non-negative"},
 		{"a week and a second", "X-Amz-Expires=60", "X-Amz-Expires=604801", Malformed, "AuthorizationQueryParametersError", "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds"},
 		{"huge", "X-Amz-Expires=60", "X-Amz-Expires=99999999999999999999999", Malformed, "AuthorizationQueryParametersError", "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds"},
@@ -149,6 +149,8 @@ func TestTimes(t *testing.T) {
 		{"at once", 1, 0, ""}, {"last second", 60, time.Minute, ""}, {"a week", ExpiresMax, ExpiresMax * time.Second, ""},
 		{"after the last second", 60, time.Minute + time.Second, "Request has expired"},
 		{"after a week", ExpiresMax, (ExpiresMax + 1) * time.Second, "Request has expired"},
+		{"never", 0, 0, "Request has expired"},
+		{"never, and a little early", 0, -time.Second, "Request has expired"},
 		{"a little early", 60, -SkewMax, ""},
 		{"too early", 60, -SkewMax - time.Second, "Request is not yet valid"},
 	} {
