@@ -65,8 +65,10 @@ type Store struct {
 	mended chan struct{}
 	names  uidNames
 
-	readers      readers
-	orphans      orphans
+	readers readers
+	orphans orphans
+	freeing pass // of SweepStep through what it frees
+
 	done, staged pass // of SweepStep through what it forgets
 }
 

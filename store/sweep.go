@@ -110,41 +110,49 @@ func (o *Object) holder() stamp.Stamp {
 
 // SweepStep frees what nothing names any more: blobs and rows of deleted
 // versions, parts of uploads given up, everything of deleted buckets, and
-// blobs that a crash left. It does a bounded piece of work and tells whether
-// more is waiting. Only one SweepStep runs at a time.
+// blobs that a crash left. What somebody still reads waits for its reader and
+// holds up nothing else. It does a bounded piece of work and tells whether
+// there is more that can be done now. Only one SweepStep runs at a time.
 func (s *Store) SweepStep(ctx context.Context) (more bool, err error) {
-	rows, more, err := upTo(ctx, s, kv.Prefix([]byte{tableFree}), sweepRowsMax, parseFreed)
+	rows, more, err := upTo(ctx, s, s.freeing.span(tableFree), sweepRowsMax, parseFreed)
 	if err != nil {
 		return false, err
 	}
 	if len(rows) > 0 {
 		s.readers.settle()
 	}
+	freed := false
 	for _, r := range rows {
 		if !r.row.holder.IsZero() && s.readers.busy(r.row.holder) {
-			continue // the next step, after the reader
+			continue // a later step, after the reader
 		}
 		if err := s.freeNow(ctx, r.key, r.row); err != nil {
 			return false, err
 		}
-		more = true // the rest of it, or what waits until all is freed
+		freed = true
 	}
-	if len(rows) == 0 {
-		forgot, err := s.forgetDone(ctx)
-		if err != nil {
-			return false, err
-		}
-		gaveUp, err := s.forgetStaged(ctx)
-		if err != nil {
-			return false, err
-		}
-		found, err := s.sweepOrphans(ctx)
-		if err != nil {
-			return false, err
-		}
-		more = forgot || gaveUp || found
+	switch {
+	case !more:
+		s.freeing = nil
+	case !freed:
+		advance(&s.freeing, rows, more) // all of these wait for readers: what stands behind them need not
 	}
-	return more, nil
+	if more || freed { // the rest of what is freed in pieces, or what stands behind
+		return true, nil
+	}
+	forgot, err := s.forgetDone(ctx)
+	if err != nil {
+		return false, err
+	}
+	gaveUp, err := s.forgetStaged(ctx)
+	if err != nil {
+		return false, err
+	}
+	found, err := s.sweepOrphans(ctx)
+	if err != nil {
+		return false, err
+	}
+	return forgot || gaveUp || found, nil
 }
 
 // freeNow does what a row says, in pieces; the last removes the row.

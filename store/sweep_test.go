@@ -120,6 +120,83 @@ func TestStagingsAreGivenUp(t *testing.T) {
 	}
 }
 
+// Readers of deleted versions, however many and however slow, hold up their own
+// versions and nothing else, and sweep rests while it waits for them.
+func TestReadersHoldUpTheirOwn(t *testing.T) {
+	r := newRegion(t, "us-west-2", nil)
+	ctx := t.Context()
+	r.bucket_("b", "")
+	body := make([]byte, 20<<10)
+	put := func(key string) {
+		t.Helper()
+		if _, err := r.Put(ctx, &PutInput{Bucket: "b", Key: key, Size: int64(len(body)), Owner: "111122223333"}, bytes.NewReader(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove := func(key string) {
+		t.Helper()
+		if _, err := r.Delete(ctx, DeleteInput{Bucket: "b", Key: key}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	blobs := func() (n int) {
+		t.Helper()
+		for _, err := range r.blobs.List(ctx, "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		return n
+	}
+	var open []*Object
+	read := func(key string) {
+		t.Helper()
+		put(key)
+		o, err := r.Open(ctx, "b", key, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, o)
+		remove(key)
+	}
+	for i := range sweepRowsMax {
+		read(fmt.Sprintf("read-%d", i))
+	}
+	put("free")
+	remove("free")
+	r.sweepAll()
+	if n := blobs(); n != sweepRowsMax {
+		t.Errorf("%d blobs are left beside those of %d readers", n-sweepRowsMax, sweepRowsMax)
+	}
+	read("one-more")
+	r.sweepAll() // and it ends
+	old := stamp.NewClock("us-west-2", func() time.Time { return r.now.Add(-2 * doneKept) }, nil).Next(stamp.Stamp{})
+	note := doneKey(s3.UID("0000000000000001"), old)
+	if err := kv.Update(ctx, r.kv, func(tx *kv.Tx) error {
+		tx.Put(note, append(append([]byte{rowFormat}, old[:]...), 'k'))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	r.sweepAll()
+	snap, err := r.kv.Snapshot(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close()
+	if _, err := snap.Get(note); !errors.Is(err, kv.ErrNotFound) {
+		t.Errorf("what is old is kept while somebody reads: %v", err)
+	}
+	for _, o := range open {
+		o.Close()
+	}
+	r.sweepAll()
+	if n := blobs(); n != 0 {
+		t.Errorf("%d blobs are left when nobody reads any more", n)
+	}
+}
+
 // What is old is found behind any number of rows that are not, in steps each of
 // which reads so many rows and no more.
 func TestStepsForgetPieceByPiece(t *testing.T) {
