@@ -30,10 +30,10 @@ func (d *Door) openSource(rq *Request, h http.Header) (*store.Object, copySource
 	}
 	o, err := rq.open(src.bucket, src.key, src.versionID)
 	if isAbsent(err) {
-		return nil, src, d.hide(rq, a, missing(err, src.key, src.versionID))
+		return nil, src, d.hide(rq, a, rq.missing(err, src.key, src.versionID))
 	}
 	if err != nil {
-		e := awserr.From(missing(err, src.key, src.versionID))
+		e := awserr.From(rq.missing(err, src.key, src.versionID))
 		if e != nil && e.Code == awserr.ErrMethodNotAllowed.Code {
 			return nil, src, awserr.ErrInvalidRequest.Text("The source of a copy request may not specifically refer to a delete marker by version id.")
 		}

@@ -78,7 +78,7 @@ func (rq *Request) lockTarget() (b *store.Bucket, versionID string, err error) {
 // changed answers a change to the version versionID, which is v now.
 func (rq *Request) changed(v *s3.Version, b *store.Bucket, versionID string, err error) error {
 	if err != nil {
-		return missing(err, rq.Key, versionID)
+		return rq.missing(err, rq.Key, versionID)
 	}
 	showVersionID(rq.Header(), v, b)
 	return rq.Empty(http.StatusOK)
@@ -92,7 +92,7 @@ func (d *Door) openVersion(rq *Request) (*store.Object, error) {
 	}
 	o, err := rq.open(rq.Bucket, rq.Key, versionID)
 	if err != nil {
-		return nil, missing(err, rq.Key, versionID)
+		return nil, rq.missing(err, rq.Key, versionID)
 	}
 	return o, nil
 }

@@ -41,7 +41,10 @@ func deleteObject(d *Door, rq *Request) error {
 	}
 	done, err := d.opt.Store.Delete(rq.Ctx, in)
 	if err != nil {
-		return withCondition(missing(err, rq.Key, versionID), in.If)
+		return withCondition(rq.missing(err, rq.Key, versionID), in.If)
+	}
+	if done.Stamp.IsZero() && d.foreign(versionID) {
+		return rq.missing(store.ErrNoSuchVersion, rq.Key, versionID)
 	}
 	if done.Marker {
 		rq.Set("X-Amz-Delete-Marker", "true")
@@ -211,7 +214,7 @@ func (d *Door) deleteOne(rq *Request, b *store.Bucket, item *deleteItem, bypass 
 			return store.Deletion{}, err
 		}
 	}
-	return d.opt.Store.Delete(rq.Ctx, store.DeleteInput{
+	done, err := d.opt.Store.Delete(rq.Ctx, store.DeleteInput{
 		Bucket:           rq.Bucket,
 		Key:              item.Key,
 		VersionID:        item.VersionID,
@@ -219,6 +222,10 @@ func (d *Door) deleteOne(rq *Request, b *store.Bucket, item *deleteItem, bypass 
 		Owner:            rq.owner(b, s3.ACLRegister{}),
 		If:               store.Conditions{Match: unquoteETag(item.ETag)},
 	})
+	if err == nil && done.Stamp.IsZero() && d.foreign(item.VersionID) {
+		err = store.ErrNoSuchVersion
+	}
+	return done, err
 }
 
 func (r *deleteResult) write(w *restxml.Writer, item *deleteItem, quiet bool) {

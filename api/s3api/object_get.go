@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/farhold/farhold/access"
 	"github.com/farhold/farhold/awserr"
 	"github.com/farhold/farhold/s3"
+	"github.com/farhold/farhold/stamp"
 	"github.com/farhold/farhold/store"
 	"github.com/farhold/farhold/wire/sigv4"
 )
@@ -47,7 +49,7 @@ func (d *Door) readObject(rq *Request, body bool) error {
 	}
 	o, err := rq.open(rq.Bucket, rq.Key, versionID)
 	if err != nil {
-		return missing(err, rq.Key, versionID)
+		return rq.missing(err, rq.Key, versionID)
 	}
 	defer o.Close()
 	if err := rq.use(o, customer); err != nil {
@@ -164,9 +166,14 @@ func (rq *Request) rangeApplies(v *s3.Version) bool {
 	return !strings.HasPrefix(cond, "W/") && unquoteETag(cond) == v.ETag
 }
 
-// missing adds the elements that name what was not found.
-func missing(err error, key, versionID string) error {
+// missing adds the elements that name what was not found. A version ID that
+// cannot be one of this realm is invalid.
+func (rq *Request) missing(err error, key, versionID string) error {
 	e := awserr.From(err)
+	if e != nil && e.Code == store.ErrNoSuchVersion.Code && rq.Door.foreign(versionID) {
+		e = store.ErrInvalidVersion
+		err = e
+	}
 	if e == nil || len(e.Extra) > 0 {
 		return err
 	}
@@ -179,6 +186,15 @@ func missing(err error, key, versionID string) error {
 		return e.With("ArgumentName", "versionId").With("ArgumentValue", versionID)
 	}
 	return err
+}
+
+// foreign tells whether a version ID has the form of Farhold's and yet was made by
+// no region of the realm. AWS knows its own in the same way, and finds others
+// invalid. It decides only how to say that a version is not there: one that is
+// there is given whatever its ID.
+func (d *Door) foreign(versionID string) bool {
+	id, err := stamp.Parse(versionID)
+	return err == nil && !slices.ContainsFunc(d.opt.Realm.Regions(), func(region string) bool { return stamp.Tag(region) == id.Region() })
 }
 
 // reading is a GET or HEAD that has an object and knows what to send of it. It

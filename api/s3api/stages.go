@@ -207,7 +207,7 @@ func (d *Door) permit(rq *Request) error {
 		// Who may list the bucket may know that the object is not there.
 		if d.mayKnow(rq, a) == nil {
 			if _, none := rq.peek(a.name, a.key, a.version); isAbsent(none) {
-				return missing(none, a.key, a.version)
+				return rq.missing(none, a.key, a.version)
 			}
 		}
 		return err

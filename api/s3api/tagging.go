@@ -56,7 +56,7 @@ func (d *Door) setTags(rq *Request, tags []s3.Tag, status int) error {
 	}
 	v, err := d.opt.Store.SetTags(rq.Ctx, rq.Bucket, rq.Key, versionID, tags)
 	if err != nil {
-		return rq.onMarker(missing(err, rq.Key, versionID))
+		return rq.onMarker(rq.missing(err, rq.Key, versionID))
 	}
 	showVersionID(rq.Header(), v, b)
 	return rq.Empty(status)
