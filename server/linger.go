@@ -15,8 +15,8 @@ type patience struct {
 // it was refused, although its client does not wait for 100 Continue, as SDKs
 // do for long ones. The times are those of other web servers. Who has no right
 // to anything can make this machine throw bytes away, and no more: they are not
-// decrypted, a connection takes 32 KiB of memory for it, and it is the first to
-// go where a listener is full.
+// decrypted, a connection takes 32 KiB of memory for it, and those that linger
+// are the first to go where a listener is full.
 var lingering = patience{bytes: 64 << 20, pause: 5 * time.Second, total: 30 * time.Second, atOnce: 256}
 
 // linger ends a connection whose client may still send: it shuts the sending

@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -254,6 +255,77 @@ func TestLingeringIsBounded(t *testing.T) {
 		t.Errorf("the younger one went too: %v", err)
 	}
 	fourth.Close()
+}
+
+// TestLingeringMakesRoomFirst: where a listener is full, those that were refused
+// go before those that only rest between requests, however long they have.
+func TestLingeringMakesRoomFirst(t *testing.T) {
+	t.Parallel()
+	p, _ := lingerListener(t, false, patience{bytes: 1 << 30, pause: time.Hour, total: time.Hour, atOnce: 2})
+	const get = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	resting := dialTest(t, p)
+	br := bufio.NewReader(resting)
+	ask := func() {
+		t.Helper()
+		io.WriteString(resting, get)
+		if res, err := http.ReadResponse(br, nil); err != nil || res.StatusCode != 200 {
+			t.Fatalf("on the connection that rested: %v, %v", res, err)
+		}
+	}
+	ask()
+	soon(t, func() bool { // it rests: nothing is under way on it
+		p.crowd.mu.Lock()
+		defer p.crowd.mu.Unlock()
+		for l := range p.crowd.all {
+			return l.idle.Load() != 0
+		}
+		return false
+	})
+	refused := dialTest(t, p)
+	io.WriteString(refused, upload(1<<30))
+	readRefusal(t, bufio.NewReader(refused))
+	soon(t, func() bool { return p.crowd.lingerers() == 1 })
+	p.crowd.mu.Lock()
+	p.crowd.max = 2
+	p.crowd.mu.Unlock()
+	if got, _ := exchange(t, p, get, 1); len(got) != 1 || got[0] != 200 {
+		t.Errorf("a new connection: answered %v", got)
+	}
+	gone(t, refused)
+	ask()
+}
+
+// TestShutdownReadsNothingAway: where a listener is shut down while uploads are
+// under way, nobody but their handlers reads from their connections.
+func TestShutdownReadsNothingAway(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := make(chan struct{})
+	p := newPublic(l, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(began)
+		io.Copy(io.Discard, r.Body)
+	}), config.Limits{}.WithDefaults(), slog.New(slog.DiscardHandler))
+	p.serve()
+	c := dialTest(t, p)
+	io.WriteString(c, upload(1<<30))
+	<-began
+	p.crowd.mu.Lock()
+	var under *life
+	for l := range p.crowd.all {
+		under = l
+	}
+	p.crowd.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	p.shutdown(ctx)
+	p.crowd.mu.Lock()
+	defer p.crowd.mu.Unlock()
+	if under == nil || under.lingers {
+		t.Error("the connection was read on under its handler")
+	}
 }
 
 // TestUnreadBodyHasADeadline: who waits for 100 Continue, is refused and then

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
-	"math"
 	"net"
 	"net/http"
 	"sync"
@@ -63,8 +62,9 @@ type crowd struct {
 	wg       sync.WaitGroup
 }
 
-// enter takes a connection in. When there are too many, the one that has been
-// idle longest goes; when none is idle, the new one can't come in.
+// enter takes a connection in. When there are too many, the one that has
+// lingered longest goes, or the one that has been idle longest where none
+// lingers; when none is idle, the new one can't come in.
 func (c *crowd) enter(conn net.Conn) (*life, bool) {
 	l := &life{Conn: conn, crowd: c}
 	l.idle.Store(time.Now().UnixNano())
@@ -72,9 +72,13 @@ func (c *crowd) enter(conn net.Conn) (*life, bool) {
 	var oldest *life
 	full := len(c.all) >= c.max
 	if full {
-		since := int64(math.MaxInt64)
+		var since int64
 		for o := range c.all {
-			if i := o.idle.Load(); i != 0 && i < since {
+			i := o.idle.Load()
+			if i == 0 {
+				continue
+			}
+			if oldest == nil || o.lingers && !oldest.lingers || o.lingers == oldest.lingers && i < since {
 				oldest, since = o, i
 			}
 		}
@@ -90,6 +94,13 @@ func (c *crowd) enter(conn net.Conn) (*life, bool) {
 		oldest.Close()
 	}
 	return l, true
+}
+
+// noMoreLinger has connections close at once from here on.
+func (c *crowd) noMoreLinger() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closing = true
 }
 
 func (c *crowd) leave(l *life) {
@@ -257,13 +268,14 @@ func (p *public) shutdown(ctx context.Context) error {
 	for _, s := range []*http.Server{p.h1, p.h2} {
 		wg.Go(func() {
 			if s.Shutdown(ctx) != nil {
+				p.crowd.noMoreLinger() // Close is for connections with handlers that still read
 				s.Close()
 			}
 		})
 	}
 	wg.Wait()
+	p.crowd.noMoreLinger()
 	p.crowd.mu.Lock()
-	p.crowd.closing = true
 	left := make([]*life, 0, len(p.crowd.all))
 	for l := range p.crowd.all {
 		left = append(left, l)
