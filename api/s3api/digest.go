@@ -16,8 +16,9 @@ import (
 
 // claim is what a request says that its body will be.
 type claim struct {
-	md5 []byte // of Content-MD5, or nil
-	sum checksum.Request
+	md5  []byte // of Content-MD5, or nil
+	sum  checksum.Request
+	part bool // it is about a part
 }
 
 // given tells whether the request says anything about its body.
@@ -47,9 +48,16 @@ func decodeMD5(v string) ([]byte, error) {
 	return sum, nil
 }
 
-// badMD5 is the error for content with another MD5 than Content-MD5 says.
+// badMD5 is the error for content with another MD5 than Content-MD5 says. AWS
+// says what was expected in hexadecimal digits.
 func badMD5(want, got []byte) error {
 	return checksum.ErrBadMD5.With("ExpectedDigest", hex.EncodeToString(want)).
+		With("CalculatedDigest", base64.StdEncoding.EncodeToString(got))
+}
+
+// badPartMD5 is badMD5 for a part, of which AWS says both digests in Base64.
+func badPartMD5(want, got []byte) error {
+	return checksum.ErrBadMD5.With("ExpectedDigest", base64.StdEncoding.EncodeToString(want)).
 		With("CalculatedDigest", base64.StdEncoding.EncodeToString(got))
 }
 
@@ -57,6 +65,9 @@ func badMD5(want, got []byte) error {
 // fields; it is nil when none were announced.
 func (c *claim) verify(sums store.Sums, trailers func() http.Header) error {
 	if c.md5 != nil && !bytes.Equal(c.md5, sums.MD5[:]) {
+		if c.part {
+			return badPartMD5(c.md5, sums.MD5[:])
+		}
 		return badMD5(c.md5, sums.MD5[:])
 	}
 	if c.sum.Algorithm == "" {

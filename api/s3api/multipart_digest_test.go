@@ -61,6 +61,20 @@ func TestCompletionChecksum(t *testing.T) {
 	}
 }
 
+// TestPartDigest: AWS says what was expected in Base64 of a part, where it says it
+// in hexadecimal digits of an object.
+func TestPartDigest(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("bucket")
+	id := w.upload("/bucket/key")
+	given := md5Of("another")
+	a := w.do("PUT", "/bucket/key?partNumber=1&uploadId="+id, []byte("this"), "Content-MD5", given)
+	a.want(t, 400, "BadDigest")
+	if a.element("ExpectedDigest") != given || a.element("CalculatedDigest") != md5Of("this") {
+		t.Errorf("%s", a.body)
+	}
+}
+
 // compositeOf is the checksum of the parts' checksums.
 func compositeOf(alg s3.ChecksumAlgorithm, parts ...string) string {
 	var all bytes.Buffer

@@ -26,6 +26,7 @@ func uploadPart(d *Door, rq *Request) error {
 	if err != nil {
 		return err
 	}
+	c.part = true
 	uploadID := rq.Query.Get("uploadId")
 	u, err := d.opt.Store.Upload(rq.Ctx, rq.Bucket, rq.Key, uploadID)
 	if err != nil {
