@@ -469,7 +469,7 @@ func (d *devRealm) walkRegions() {
 	if _, err := east.CreateBucket(ctx, in); codeOf(err) != "BucketAlreadyOwnedByYou" {
 		t.Errorf("a name of another region: %v", err)
 	}
-	all := must[*s3.ListBucketsOutput](t)(d.s3("eu-west-1").ListBuckets(ctx, nil))
+	all := must[*s3.ListBucketsOutput](t)(d.s3("eu-west-1").ListBuckets(ctx, &s3.ListBucketsInput{Prefix: aws.String("else")}))
 	found := false
 	for _, b := range all.Buckets {
 		found = found || *b.Name == "elsewhere" && *b.BucketRegion == "us-west-2"

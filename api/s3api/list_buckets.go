@@ -20,6 +20,7 @@ const bucketsMax = 10_000
 // does whatever endpoint is asked.
 func listBuckets(d *Door, rq *Request) error {
 	prefix, region := rq.Query.Get("prefix"), rq.Query.Get("bucket-region")
+	token := rq.Query.Get("continuation-token")
 	limit := bucketsMax
 	if v, ok := rq.Query.Lookup("max-buckets"); ok {
 		n, err := strconv.Atoi(v)
@@ -31,7 +32,7 @@ func listBuckets(d *Door, rq *Request) error {
 	if region != "" && !slices.Contains(d.opt.Realm.Regions(), region) {
 		return awserr.Argument("bucket-region", region, "Argument value %s is not a valid AWS Region", region)
 	}
-	after, err := bucketToken(rq.Query.Get("continuation-token"), prefix)
+	after, err := bucketToken(token, prefix)
 	if err != nil {
 		return err
 	}
@@ -58,6 +59,8 @@ func listBuckets(d *Door, rq *Request) error {
 		next = base64.RawURLEncoding.EncodeToString([]byte(found[limit-1].Name))
 	}
 
+	// AWS tells regions where the request has a parameter.
+	asked := prefix != "" || region != "" || token != "" || rq.Query.Has("max-buckets")
 	w := restxml.NewWriter(make([]byte, 0, 512+256*len(found)))
 	w.OpenNS("ListAllMyBucketsResult", restxml.Namespace)
 	w.Open("Owner")
@@ -68,7 +71,9 @@ func listBuckets(d *Door, rq *Request) error {
 		w.Open("Bucket")
 		w.Elem("Name", b.Name)
 		w.Time("CreationDate", b.Created)
-		w.Elem("BucketRegion", b.Region)
+		if asked {
+			w.Elem("BucketRegion", b.Region)
+		}
 		w.Elem("BucketArn", arn.Bucket(b.Name).String())
 		w.Close("Bucket")
 	}
