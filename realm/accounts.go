@@ -217,10 +217,10 @@ func (r *Realm) SuspendAccount(ctx context.Context, id string, suspended bool) e
 }
 
 // ResetRootKey gives the root user of an account another access key in place of
-// the one it has, which is worth nothing from then on: for a secret that was
-// lost, or that others may know. The first account's stands in the regions'
-// configuration and is changed there. Errors: ErrNoAccount, ErrFirstRootKey and
-// those of UpdateRows.
+// the one it has, which signs nothing from then on: for a secret that was lost,
+// or that others may know. Sessions that it made last until they end, as on AWS.
+// The first account's stands in the regions' configuration and is changed there.
+// Errors: ErrNoAccount, ErrFirstRootKey and those of UpdateRows.
 func (r *Realm) ResetRootKey(ctx context.Context, id string) (RootKey, error) {
 	if id == r.opt.Account {
 		return RootKey{}, ErrFirstRootKey

@@ -61,6 +61,24 @@ organisation policy binds it.`,
 	put := func(cmd *cobra.Command, q realm.AdminQuestion) (*realm.AdminAnswer, error) {
 		return ask(cmd.Context(), *dir, "", q)
 	}
+	resetKey := one("reset-key ACCOUNT", "Replace the access key of an account's root user, and print the new one this once", func(cmd *cobra.Command, account string) error {
+		a, err := put(cmd, realm.AdminQuestion{Op: realm.OpResetKey, Account: account})
+		if err != nil {
+			return err
+		}
+		printRootKey(cmd.OutOrStdout(), a)
+		return nil
+	})
+	resetKey.Long = `Replace the access key of an account's root user, and print the new one this
+once. The old key is refused from then on, in every region that can be reached.
+
+As on AWS, sessions that were made with the old key (GetSessionToken) last until
+they end, an hour at most. If others may have the key, end them too: attach a
+service control policy that denies everything where aws:TokenIssueTime is before
+now (DateLessThan), and detach it after the hour.
+
+What else was made with the key stays: look for users, access keys, roles and
+policies that nobody of yours made.`
 	cmd.AddCommand(
 		one("create NAME", "Make an account, and print the credentials of its root user this once", func(cmd *cobra.Command, name string) error {
 			a, err := put(cmd, realm.AdminQuestion{Op: realm.OpCreate, Name: name})
@@ -70,14 +88,7 @@ organisation policy binds it.`,
 			printRootKey(cmd.OutOrStdout(), a)
 			return nil
 		}),
-		one("reset-key ACCOUNT", "Replace the access key of an account's root user, and print the new one this once", func(cmd *cobra.Command, account string) error {
-			a, err := put(cmd, realm.AdminQuestion{Op: realm.OpResetKey, Account: account})
-			if err != nil {
-				return err
-			}
-			printRootKey(cmd.OutOrStdout(), a)
-			return nil
-		}),
+		resetKey,
 		&cobra.Command{Use: "list", Short: "List the accounts", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 			a, err := put(cmd, realm.AdminQuestion{Op: realm.OpAccounts})
 			if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,16 +33,39 @@ func refuses(t *testing.T, want string, args ...string) {
 	}
 }
 
-func whoIs(t *testing.T, address, region string, env map[string]string) (string, error) {
-	c := sts.New(sts.Options{
+func stsClient(region, address string, env map[string]string) *sts.Client {
+	return sts.New(sts.Options{
 		Region: region, BaseEndpoint: aws.String("http://" + address), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], ""),
 	})
-	out, err := c.GetCallerIdentity(t.Context(), nil)
+}
+
+func whoIs(t *testing.T, address, region string, env map[string]string) (string, error) {
+	out, err := stsClient(region, address, env).GetCallerIdentity(t.Context(), nil)
 	if err != nil {
 		return "", err
 	}
 	return *out.Arn, nil
+}
+
+// sessionToken makes a session of a root user, which lasts an hour.
+func sessionToken(t *testing.T, address string, env map[string]string) (session map[string]string, issued time.Time) {
+	t.Helper()
+	out, err := stsClient("us-east-1", address, env).GetSessionToken(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := out.Credentials
+	return map[string]string{"AWS_ACCESS_KEY_ID": *c.AccessKeyId, "AWS_SECRET_ACCESS_KEY": *c.SecretAccessKey, "AWS_SESSION_TOKEN": *c.SessionToken}, c.Expiration.Add(-time.Hour)
+}
+
+func listBuckets(t *testing.T, address string, env map[string]string) error {
+	c := s3.New(s3.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String("http://" + address), UsePathStyle: true, Retryer: aws.NopRetryer{},
+		Credentials: credentials.NewStaticCredentialsProvider(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_SESSION_TOKEN"]),
+	})
+	_, err := c.ListBuckets(t.Context(), nil)
+	return err
 }
 
 // TestAccountsOfDev makes an account while farhold dev runs, binds it, and moves
@@ -96,6 +120,7 @@ func TestAccountsOfDev(t *testing.T) {
 	if arn, err := whoIs(t, address, "eu-west-1", env); err != nil || !strings.Contains(arn, id) {
 		t.Errorf("the account after a restart: %q, %v", arn, err)
 	}
+	session, issued := sessionToken(t, address, env)
 	renewed := exports(run(t, "realm", "account", "reset-key", "Partner", "--dir", dir))
 	for _, region := range []string{"us-east-1", "us-west-2", "eu-west-1"} {
 		if arn, err := whoIs(t, address, region, renewed); err != nil || arn != "arn:aws:iam::"+id+":root" {
@@ -105,8 +130,27 @@ func TestAccountsOfDev(t *testing.T) {
 			t.Errorf("%s, the key that was replaced: %v", region, err)
 		}
 	}
+	// A session that the old key made lasts, as reset-key says, unless it is denied.
+	if err := listBuckets(t, address, session); err != nil {
+		t.Errorf("a session of the key that was replaced: %v", err)
+	}
+	if err := os.WriteFile(policy, fmt.Appendf(nil, `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*",
+		"Condition":{"DateLessThan":{"aws:TokenIssueTime":%q}}}]}`, issued.Add(time.Second).UTC().Format(time.RFC3339)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "realm", "account", "attach-scp", "Partner", "--name", "old-sessions", "--policy", policy, "--dir", dir)
+	if err := listBuckets(t, address, session); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
+		t.Errorf("a session that the organisation denies: %v", err)
+	}
+	if err := listBuckets(t, address, renewed); err != nil {
+		t.Errorf("the new key beside it: %v", err)
+	}
+	run(t, "realm", "account", "detach-scp", "Partner", "--name", "old-sessions", "--dir", dir)
 	refuses(t, "root.yaml", "realm", "account", "reset-key", "root", "--dir", dir)
 	refuses(t, "no such account", "realm", "account", "reset-key", "nobody", "--dir", dir)
+	if help := run(t, "realm", "account", "reset-key", "--help"); !strings.Contains(help, "aws:TokenIssueTime") {
+		t.Errorf("reset-key does not say how sessions end:\n%s", help)
+	}
 	env = renewed
 	run(t, "realm", "account", "suspend", "Partner", "--dir", dir)
 	if _, err := whoIs(t, address, "us-east-1", env); err == nil || !strings.Contains(err.Error(), "InvalidClientTokenId") {
