@@ -13,6 +13,8 @@ import (
 type Conditions struct {
 	Match     string // the current version's ETag must be this
 	NoneMatch bool   // If-None-Match: * — there must be no current object
+
+	began stamp.Stamp // when the upload in parts began whose Complete this is about; see overtaken
 }
 
 // Sums are what was computed over a body.

@@ -76,6 +76,9 @@ func (s *Store) commitVersion(ctx context.Context, bucket string, uid s3.UID, r 
 		if err := cond.check(st.current()); err != nil {
 			return err
 		}
+		if cond.overtaken(st.head) {
+			return ErrConflict.With("Key", r.Key)
+		}
 		if err := st.heedPurged(); err != nil {
 			return err
 		}
@@ -171,6 +174,16 @@ func (c *Conditions) check(now *record) error {
 	return nil
 }
 
+// any tells whether there is a condition.
+func (c *Conditions) any() bool { return c.NoneMatch || c.Match != "" }
+
+// overtaken tells whether the key has been written or got a delete marker since
+// the upload in parts began that is to become its next version. A condition says
+// what its sender knew then, so it does not hold any more even where it seems to.
+func (c *Conditions) overtaken(head *record) bool {
+	return c.any() && !c.began.IsZero() && head != nil && stamp.Compare(head.ID, c.began) > 0
+}
+
 // cachedBucket gives a bucket for what precedes a transaction that guards it.
 func (s *Store) cachedBucket(ctx context.Context, name string) (*Bucket, error) {
 	if b := s.buckets.get(name); b != nil && !b.deleting {
@@ -230,6 +243,9 @@ func (s *Store) Delete(ctx context.Context, in DeleteInput) (Deletion, error) {
 		if !b.versioned() {
 			if st.head != nil {
 				if err := s.mayRemove(st.head, in.BypassGovernance); err != nil {
+					return err
+				}
+				if err := s.overtake(tx, b.UID, in.Key); err != nil {
 					return err
 				}
 				if err := st.remove(st.head.ID); err != nil {

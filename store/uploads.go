@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/md5"
 	"encoding/base64"
@@ -36,6 +37,7 @@ type upload struct {
 	initiator    string // ARN
 	fence        uint64 // grows when a Complete begins to read the parts
 	completing   bool   // a Complete is reading them; whoever adds a part says so by taking this off
+	overtaken    bool   // the object that was there was deleted since, and no version says so
 }
 
 const (
@@ -44,6 +46,7 @@ const (
 	uploadFence
 	uploadCompleting
 	uploadInitiator
+	uploadOvertaken
 )
 
 func (u *upload) row() []byte {
@@ -58,6 +61,9 @@ func (u *upload) row() []byte {
 		b = s3.AppendUint(b, uploadCompleting, 1)
 	}
 	b = s3.AppendString(b, uploadInitiator, u.initiator)
+	if u.overtaken {
+		b = s3.AppendUint(b, uploadOvertaken, 1)
+	}
 	return append(b, foreign...)
 }
 
@@ -80,6 +86,8 @@ func parseUpload(key, raw []byte) (*upload, error) {
 			u.completing = x != 0
 		case uploadInitiator:
 			u.initiator = string(raw)
+		case uploadOvertaken:
+			u.overtaken = x != 0
 		default:
 			u.foreign = append(u.foreign, field...)
 		}
@@ -143,7 +151,20 @@ func (s *Store) CreateUpload(ctx context.Context, in *PutInput) (*Upload, error)
 		return nil, err
 	}
 	u.Modified = s.wallNow()
-	u.id = s.opt.Clock.Next(stamp.Stamp{})
+	// It comes after what is there, also where the clock was set back over a
+	// restart: see Conditions.overtaken.
+	var after stamp.Stamp
+	err = s.view(ctx, func(snap kv.Snapshot) error {
+		head, err := s.head(snap, b.UID, in.Key)
+		if head != nil {
+			after = head.ID
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	u.id = s.opt.Clock.Next(after)
 	u.ID = u.id
 	err = s.update(ctx, func(tx *kv.Tx) error {
 		now, err := s.writableBucket(tx, in.Bucket)
@@ -325,6 +346,43 @@ func (s *Store) Abort(ctx context.Context, bucket, key, uploadID string) error {
 	})
 }
 
+// overtakenMax is how many uploads of a key hear of it when its object is
+// deleted: what one transaction writes has an end. The others go by what is there
+// when they complete.
+const overtakenMax = 1000
+
+// overtake says to the open uploads of a key that its object is deleted for good:
+// their conditions can no longer tell from the key's versions. Each is guarded.
+func (s *Store) overtake(tx *kv.Tx, uid s3.UID, key string) error {
+	var open [][]byte
+	for p, err := range tx.Scan(kv.Prefix(stackPrefix(tableUpload, uid, key))) {
+		if err != nil {
+			return err
+		}
+		if open = append(open, bytes.Clone(p.Key)); len(open) == overtakenMax {
+			break
+		}
+	}
+	for _, k := range open {
+		raw, err := tx.Get(k)
+		if errors.Is(err, kv.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		u, err := parseUpload(k, raw)
+		if err != nil {
+			return err
+		}
+		if !u.overtaken {
+			u.overtaken = true
+			tx.Put(k, u.row())
+		}
+	}
+	return nil
+}
+
 // Complete makes an object of the parts named. A repeated Complete of the same
 // upload gives the first answer.
 //
@@ -390,7 +448,9 @@ func (s *Store) complete(ctx context.Context, in *CompleteInput) (*s3.Version, e
 	}
 	r.foreign = nil
 	fence := u.fence
-	err = s.commitVersion(ctx, in.Bucket, b.UID, r, in.If, nil, func(tx *kv.Tx, b *Bucket) error {
+	cond := in.If
+	cond.began = u.id
+	err = s.commitVersion(ctx, in.Bucket, b.UID, r, cond, nil, func(tx *kv.Tx, b *Bucket) error {
 		now, err := s.readUpload(tx, b, in.Key, in.UploadID)
 		if errors.Is(err, ErrNoSuchUpload) {
 			return errFence // another Complete, or an Abort, came first
@@ -400,6 +460,9 @@ func (s *Store) complete(ctx context.Context, in *CompleteInput) (*s3.Version, e
 		}
 		if now.fence != fence || !now.completing {
 			return errFence
+		}
+		if now.overtaken && cond.any() {
+			return ErrConflict.With("Key", in.Key)
 		}
 		tx.Delete(uploadKey(b.UID, in.Key, id))
 		for _, x := range parts.unused {

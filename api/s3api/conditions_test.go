@@ -89,3 +89,30 @@ func TestWriteConditions(t *testing.T) {
 		}
 	}
 }
+
+// TestConditionalCompletion: where the condition of a Complete holds and the key
+// was changed since the upload began, AWS answers 409 with what was asked.
+func TestConditionalCompletion(t *testing.T) {
+	w := newWorld(t)
+	w.bucket("bucket")
+	w.put("bucket", "key", "one")
+	id := w.upload("/bucket/key")
+	body := completion([]string{w.part("/bucket/key", id, 1, []byte("x"))})
+	complete := func(header ...string) answer { return w.do("POST", "/bucket/key?uploadId="+id, body, header...) }
+
+	complete("If-None-Match", "*").want(t, 412, "PreconditionFailed")
+	w.do("DELETE", "/bucket/key", nil).want(t, 204, "")
+	a := complete("If-None-Match", "*")
+	a.want(t, 409, "ConditionalRequestConflict")
+	if a.element("Condition") != "If-None-Match" || a.element("Key") != "key" || a.element("Message") != "The conditional request cannot succeed due to a conflicting operation against this resource." {
+		t.Errorf("%s", a.body)
+	}
+	complete("If-Match", md5Of("one")).want(t, 404, "NoSuchKey")
+	etag := w.put("bucket", "key", "one").header.Get("Etag")
+	a = complete("If-Match", etag)
+	a.want(t, 409, "ConditionalRequestConflict")
+	if a.element("Condition") != "If-Match" {
+		t.Errorf("%s", a.body)
+	}
+	complete().want(t, 200, "")
+}
