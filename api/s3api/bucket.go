@@ -8,6 +8,7 @@ import (
 
 	"github.com/farhold/farhold/arn"
 	"github.com/farhold/farhold/awserr"
+	"github.com/farhold/farhold/realm"
 	"github.com/farhold/farhold/rule"
 	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/store"
@@ -93,7 +94,7 @@ func createBucket(d *Door, rq *Request) error {
 		// us-east-1 answers a repeat with 200, and takes the bucket's ACL away. One
 		// with tags would seem to have set them.
 		if place, ok, lookup := d.opt.Realm.Locate(rq.Ctx, rq.Bucket); lookup == nil && ok && place.Region == d.opt.Region {
-			err = d.opt.Store.ChangeDocument(rq.Ctx, rq.Bucket, "acl", "", func(*store.Bucket, []byte) ([]byte, error) { return nil, nil })
+			err = d.resetACL(rq)
 		}
 	}
 	if err != nil {
@@ -105,6 +106,21 @@ func createBucket(d *Door, rq *Request) error {
 	rq.Set("Location", "/"+rq.Bucket)
 	rq.Set("X-Amz-Bucket-Arn", arn.Bucket(rq.Bucket).String())
 	return rq.Empty(http.StatusOK)
+}
+
+// resetACL takes the ACL of the caller's bucket away. The bucket may have gone
+// since the realm said whose it is, or be another account's by now.
+func (d *Door) resetACL(rq *Request) error {
+	err := d.opt.Store.ChangeDocument(rq.Ctx, rq.Bucket, "acl", "", func(b *store.Bucket, _ []byte) ([]byte, error) {
+		if b.Owner != rq.Caller.Account {
+			return nil, realm.ErrExists
+		}
+		return nil, nil
+	})
+	if store.ErrNoSuchBucket.Is(err) {
+		return realm.ErrInProgress.Because(err)
+	}
+	return err
 }
 
 // mayDress asks for what the headers give a new bucket besides being made.
