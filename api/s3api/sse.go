@@ -314,9 +314,12 @@ func (rq *Request) partKeeper(u *store.Upload, c *objectkey.Customer) (seal.Keep
 }
 
 // mayComplete tells whether the caller may make an object of an upload's parts,
-// which are read for that: KMS is asked.
+// which are read for that: KMS is asked. A customer's key is wanted where there is
+// a checksum to be made, as AWS documents.
 func (rq *Request) mayComplete(u *store.Upload, c *objectkey.Customer) error {
 	switch e := u.Input.SSE; {
+	case c == nil && e.CustomerKeyMD5 != "" && u.Input.Algorithm != "":
+		return errCustomerPart
 	case c != nil && e.CustomerKeyMD5 != "" && c.MD5 != e.CustomerKeyMD5:
 		return errCustomerOtherKey
 	case !underKMS(e):

@@ -252,6 +252,25 @@ func TestEncryptedUploads(t *testing.T) {
 	}
 }
 
+// TestCustomerCompletion: where an upload under a customer's key has a checksum
+// algorithm, its completion takes the key, as AWS documents.
+func TestCustomerCompletion(t *testing.T) {
+	v := newVault(t)
+	v.make("bucket")
+	customer := customerKey('c', ofObject)
+	const target = "/bucket/key"
+	a := v.do("POST", target+"?uploads", nil, append([]string{"x-amz-checksum-algorithm", "CRC32"}, customer...)...)
+	a.want(t, 200, "")
+	id := a.element("UploadId")
+	sum := sumOf("CRC32", "x")
+	p := v.do("PUT", target+"?partNumber=1&uploadId="+id, []byte("x"), append([]string{"x-amz-checksum-crc32", sum}, customer...)...)
+	p.want(t, 200, "")
+	body := completion([]string{p.header.Get("Etag")}, "<ChecksumCRC32>"+sum+"</ChecksumCRC32>")
+	v.do("POST", target+"?uploadId="+id, body).want(t, 400, "InvalidRequest")
+	v.do("POST", target+"?uploadId="+id, body, customerKey('d', ofObject)...).want(t, 400, "InvalidRequest")
+	v.do("POST", target+"?uploadId="+id, body, customer...).want(t, 200, "")
+}
+
 // TestEncryptedCopies copies from each way to each other one, and into uploads.
 func TestEncryptedCopies(t *testing.T) {
 	v := newVault(t)
