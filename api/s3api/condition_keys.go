@@ -13,6 +13,7 @@ import (
 	"github.com/farhold/farhold/rule"
 	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/wire/restxml"
+	shapes "github.com/farhold/farhold/wire/shapes/s3"
 	"github.com/farhold/farhold/wire/sigv4"
 )
 
@@ -34,6 +35,14 @@ func (c *conditions) Err() error { return c.err }
 func (c *conditions) Value(key string) ([]string, bool) {
 	name, ok := strings.CutPrefix(key, "s3:")
 	if !ok {
+		if c.rq.Op == opCreateBucket {
+			if key == "aws:tagkeys" {
+				return c.tagKeys(c.bucketTags)
+			}
+			if tag, ok := strings.CutPrefix(key, "aws:requesttag/"); ok {
+				return c.tag(c.bucketTags, tag)
+			}
+		}
 		if c.request == nil {
 			c.request = c.rq.context()
 		}
@@ -70,7 +79,7 @@ func (c *conditions) Value(key string) ([]string, bool) {
 	case "x-amz-copy-source":
 		return c.copySource()
 	case "requestobjecttagkeys":
-		return c.requestTagKeys()
+		return c.tagKeys(c.requestTags)
 	case "object-lock-mode", "object-lock-retain-until-date", "object-lock-remaining-retention-days", "object-lock-legal-hold":
 		return c.lock(name)
 	}
@@ -78,7 +87,7 @@ func (c *conditions) Value(key string) ([]string, bool) {
 		return c.existingTag(tag)
 	}
 	if tag, ok := strings.CutPrefix(name, "requestobjecttag/"); ok {
-		return c.requestTag(tag)
+		return c.tag(c.requestTags, tag)
 	}
 	return nil, false
 }
@@ -220,16 +229,18 @@ func (c *conditions) requestTags() (tags []s3.Tag, err error) {
 	return rule.ParseTagHeader(v)
 }
 
-func (c *conditions) requestTag(name string) ([]string, bool) {
-	tags, err := c.requestTags()
+// tag gives the value of one of some tags.
+func (c *conditions) tag(of func() ([]s3.Tag, error), name string) ([]string, bool) {
+	tags, err := of()
 	if err != nil {
 		return c.fail(err)
 	}
 	return tagValue(tags, name)
 }
 
-func (c *conditions) requestTagKeys() ([]string, bool) {
-	tags, err := c.requestTags()
+// tagKeys gives the keys of some tags.
+func (c *conditions) tagKeys(of func() ([]s3.Tag, error)) ([]string, bool) {
+	tags, err := of()
 	if err != nil {
 		return c.fail(err)
 	}
@@ -250,16 +261,34 @@ func (c *conditions) location() ([]string, bool) {
 		// Any other constraint than the region's own is refused.
 		return []string{here}, true
 	}
-	body, err := c.rq.earlyDocument(bucketDocumentMax)
-	if err != nil {
-		return c.fail(err)
-	}
-	conf, err := decodeConfiguration(body)
+	conf, err := c.configuration()
 	if err != nil {
 		return c.fail(err)
 	}
 	region := constrainedTo(conf.LocationConstraint)
 	return []string{region}, region != ""
+}
+
+// configuration reads what a bucket is to be made with.
+func (c *conditions) configuration() (shapes.CreateBucketConfiguration, error) {
+	body, err := c.rq.earlyDocument(bucketDocumentMax)
+	if err != nil {
+		return shapes.CreateBucketConfiguration{}, err
+	}
+	return decodeConfiguration(body)
+}
+
+// bucketTags gives the tags that a bucket is to be made with.
+func (c *conditions) bucketTags() ([]s3.Tag, error) {
+	conf, err := c.configuration()
+	if err != nil {
+		return nil, err
+	}
+	tags := make([]s3.Tag, len(conf.Tags))
+	for i, t := range conf.Tags {
+		tags[i] = s3.Tag(t)
+	}
+	return tags, nil
 }
 
 // lock gives what a request says about Object Lock, in its headers or as its
