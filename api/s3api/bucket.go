@@ -103,7 +103,11 @@ func createBucket(d *Door, rq *Request) error {
 		}
 		return err
 	}
-	rq.Set("Location", "/"+rq.Bucket)
+	location := "/" + rq.Bucket
+	if conf.LocationConstraint != nil {
+		location = rq.location() // AWS's old form where a region is named
+	}
+	rq.Set("Location", location)
 	rq.Set("X-Amz-Bucket-Arn", arn.Bucket(rq.Bucket).String())
 	return rq.Empty(http.StatusOK)
 }

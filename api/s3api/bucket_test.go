@@ -76,9 +76,6 @@ func TestCreateBucket(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			a := c.w.do("PUT", "/"+c.bucket, c.body, c.headers...)
 			a.want(t, c.status, c.code)
-			if c.status == 200 && a.header.Get("Location") != "/"+c.bucket {
-				t.Errorf("Location is %q", a.header.Get("Location"))
-			}
 		})
 	}
 	if _, ok := f.names["three"]; ok {
