@@ -407,18 +407,16 @@ func (rq *Request) Actor() access.Actor {
 	return access.Actor{Caller: rq.Caller, Context: rq.context()}
 }
 
-// earlyDocument reads the request's document for a decision, before it is the
-// handler's turn, which gets the same bytes.
+// earlyDocument gives the request's document for a decision, which may come
+// before it is the handler's turn to read it, or after. Both get the same bytes.
 func (rq *Request) earlyDocument(limit int64) ([]byte, error) {
 	if rq.early == nil {
 		if err := rq.Door.unwrap(rq); err != nil {
 			return nil, err
 		}
-		body, err := rq.Document(limit)
-		if err != nil {
+		if _, err := rq.Document(limit); err != nil {
 			return nil, err
 		}
-		rq.early = append([]byte{}, body...)
 	}
 	return rq.early, nil
 }

@@ -52,7 +52,7 @@ type Request struct {
 	asked     ask
 	peeked    peeked
 	unwrapped bool
-	early     []byte // its document, where a decision needed it; see earlyDocument
+	early     []byte // its document, once it was read; see earlyDocument
 }
 
 // LoadBucket gives the bucket of the request as it is now, read once.

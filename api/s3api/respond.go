@@ -242,7 +242,11 @@ func (rq *Request) Document(limit int64) ([]byte, error) {
 	if int64(len(b)) > limit {
 		return nil, tooLong(limit)
 	}
-	return b, rq.checkDigests(b)
+	if err := rq.checkDigests(b); err != nil {
+		return b, err
+	}
+	rq.early = b // for decisions that come after it
+	return b, nil
 }
 
 func tooLong(limit int64) error {
