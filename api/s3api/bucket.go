@@ -27,6 +27,14 @@ const (
 // location constraint, and making one's own bucket again is no error there.
 const usEast1 = "us-east-1"
 
+// oldEurope is the location constraint from before there were names of regions. It
+// means eu-west-1, and a bucket that was made with it is said to lie there. That
+// is kept as the bucket's document locationDocument.
+const (
+	oldEurope        = "EU"
+	locationDocument = "location"
+)
+
 // bucketDocumentMax bounds the body of CreateBucket, in bytes. The tags in it
 // must fit what a store takes with a new bucket.
 const bucketDocumentMax = 56 << 10
@@ -80,6 +88,9 @@ func createBucket(d *Door, rq *Request) error {
 		if n.Documents["tagging"], err = rule.RenderTagging(list); err != nil {
 			return err
 		}
+	}
+	if conf.LocationConstraint != nil && *conf.LocationConstraint == oldEurope {
+		n.Documents[locationDocument] = []byte(oldEurope)
 	}
 	if region == d.opt.Region {
 		err = d.opt.Realm.Create(rq.Ctx, d.opt.Region, rq.Bucket, rq.Caller.Account, func(uid s3.UID) error {
@@ -159,7 +170,7 @@ func constrainedTo(constraint *string) string {
 	switch {
 	case constraint == nil:
 		return ""
-	case *constraint == "EU":
+	case *constraint == oldEurope:
 		return "eu-west-1"
 	}
 	return *constraint
@@ -259,12 +270,25 @@ func deleteBucket(d *Door, rq *Request) error {
 }
 
 // getBucketLocation names the bucket's region as a constraint: us-east-1 has
-// none.
-func getBucketLocation(_ *Door, rq *Request) error {
+// none. That a bucket was made with the constraint EU only its own region knows.
+func getBucketLocation(d *Door, rq *Request) error {
+	location := rq.Place.Region
+	switch location {
+	case usEast1:
+		location = ""
+	case d.opt.Region:
+		b, err := rq.LoadBucket()
+		if err != nil {
+			return err
+		}
+		if b.Has(locationDocument) {
+			location = oldEurope
+		}
+	}
 	w := restxml.NewWriter(nil)
 	w.OpenNS("LocationConstraint", restxml.Namespace)
-	if rq.Place.Region != usEast1 {
-		w.Text(rq.Place.Region)
+	if location != "" {
+		w.Text(location)
 	}
 	w.Close("LocationConstraint")
 	return rq.XML(http.StatusOK, w)
