@@ -109,49 +109,65 @@ func completeMultipartUpload(d *Door, rq *Request) error {
 	if in.ChecksumType != "" && want.ChecksumType != "" && in.ChecksumType != want.ChecksumType {
 		return checksum.TypeChanged(want.ChecksumType)
 	}
-	in.Parts = make([]store.CompletedPart, len(doc.Parts))
-	for i := range doc.Parts {
-		p := &doc.Parts[i]
-		if p.PartNumber < 1 || p.PartNumber > partsMax {
-			return awserr.Argument("partNumber", strconv.Itoa(p.PartNumber), "Part number must be an integer between 1 and %d, inclusive", partsMax)
-		}
-		if i > 0 && p.PartNumber <= doc.Parts[i-1].PartNumber {
-			return store.ErrInvalidPartOrder.With("UploadId", in.UploadID)
-		}
-		sum := p.checksum(want.Algorithm)
-		if want.ChecksumType == s3.Composite && want.Algorithm != "" && sum.Algorithm != want.Algorithm {
-			if sum.IsZero() {
-				return checksum.PartMissing(want.Algorithm, p.PartNumber)
-			}
-			return checksum.ErrBadDigest.Text("The %s you specified for part %d did not match what we received.",
-				strings.ToLower(string(sum.Algorithm)), p.PartNumber)
-		}
-		in.Parts[i] = store.CompletedPart{Number: p.PartNumber, ETag: unquoteETag(p.ETag), Checksum: sum}
+	if in.Parts, err = doc.parts(&want, in.UploadID); err != nil {
+		return err
 	}
 	return rq.answerSlowly(slowAfter, func() result {
 		v, err := d.opt.Store.Complete(rq.Ctx, in)
 		if err != nil {
 			return result{err: withCondition(noUpload(err, in.UploadID), in.If)}
 		}
-		w := restxml.NewWriter(make([]byte, 0, 512))
-		w.OpenNS("CompleteMultipartUploadResult", restxml.Namespace)
-		w.Elem("Location", rq.location())
-		w.Elem("Bucket", rq.Bucket)
-		w.Elem("Key", rq.Key)
-		w.Quoted("ETag", v.ETag)
-		// Of what lies under KMS, AWS tells no checksum that nobody asked for.
-		if want.Algorithm != "" || !underKMS(v.SSE) {
-			writeChecksum(w, v.Checksum)
-			if !v.Checksum.IsZero() && v.Checksum.Type != "" {
-				w.Elem("ChecksumType", string(v.Checksum.Type))
-			}
-		}
-		w.Close("CompleteMultipartUploadResult")
+		w := rq.completed(v, want.Algorithm != "")
 		return result{doc: w, headers: func(h http.Header) {
 			withoutCustomer(h, v.SSE)
 			showUploadedID(h, v, b)
 		}}
 	})
+}
+
+// parts gives the parts that the document lists, in order and each with the
+// checksum that its upload, which is opened with want, takes for it.
+func (doc *completeDocument) parts(want *store.PutInput, uploadID string) ([]store.CompletedPart, error) {
+	parts := make([]store.CompletedPart, len(doc.Parts))
+	for i := range doc.Parts {
+		p := &doc.Parts[i]
+		if p.PartNumber < 1 || p.PartNumber > partsMax {
+			return nil, awserr.Argument("partNumber", strconv.Itoa(p.PartNumber), "Part number must be an integer between 1 and %d, inclusive", partsMax)
+		}
+		if i > 0 && p.PartNumber <= doc.Parts[i-1].PartNumber {
+			return nil, store.ErrInvalidPartOrder.With("UploadId", uploadID)
+		}
+		sum := p.checksum(want.Algorithm)
+		if want.ChecksumType == s3.Composite && want.Algorithm != "" && sum.Algorithm != want.Algorithm {
+			if sum.IsZero() {
+				return nil, checksum.PartMissing(want.Algorithm, p.PartNumber)
+			}
+			return nil, checksum.ErrBadDigest.Text("The %s you specified for part %d did not match what we received.",
+				strings.ToLower(string(sum.Algorithm)), p.PartNumber)
+		}
+		parts[i] = store.CompletedPart{Number: p.PartNumber, ETag: unquoteETag(p.ETag), Checksum: sum}
+	}
+	return parts, nil
+}
+
+// completed writes what a completion answers. asked tells that the upload was
+// opened with a checksum algorithm.
+func (rq *Request) completed(v *s3.Version, asked bool) *restxml.Writer {
+	w := restxml.NewWriter(make([]byte, 0, 512))
+	w.OpenNS("CompleteMultipartUploadResult", restxml.Namespace)
+	w.Elem("Location", rq.location())
+	w.Elem("Bucket", rq.Bucket)
+	w.Elem("Key", rq.Key)
+	w.Quoted("ETag", v.ETag)
+	// Of what lies under KMS, AWS tells no checksum that nobody asked for.
+	if asked || !underKMS(v.SSE) {
+		writeChecksum(w, v.Checksum)
+		if !v.Checksum.IsZero() && v.Checksum.Type != "" {
+			w.Elem("ChecksumType", string(v.Checksum.Type))
+		}
+	}
+	w.Close("CompleteMultipartUploadResult")
+	return w
 }
 
 // completeHeaders reads what the headers say: the checksum and the size of the
