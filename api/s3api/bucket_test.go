@@ -53,6 +53,7 @@ func TestCreateBucket(t *testing.T) {
 		{"empty constraint where one is needed", west, "three", conf("<LocationConstraint/>"), nil, 400, "IllegalLocationConstraintException"},
 		{"constraint of another region", west, "three", at("eu-west-1"), nil, 400, "IllegalLocationConstraintException"},
 		{"the old EU", west, "three", at("EU"), nil, 400, "IllegalLocationConstraintException"},
+		{"constraint of no region, elsewhere", west, "three", at("mars-1"), nil, 400, "IllegalLocationConstraintException"},
 		{"constraint us-east-1", east, "three", at("us-east-1"), nil, 400, "InvalidLocationConstraint"},
 		{"constraint of no region", east, "three", at("mars-1"), nil, 400, "InvalidLocationConstraint"},
 		{"bad name", east, "Three", nil, nil, 400, "InvalidBucketName"},
