@@ -3,6 +3,8 @@
 // pure: whatever a decision must know comes in an Input.
 package policy
 
+import "strings"
+
 // Kind says what a document is attached to, and so which members it may have.
 type Kind uint8
 
@@ -43,8 +45,28 @@ type Context interface {
 // Values is a Context that is a map.
 type Values map[string][]string
 
-// Value implements Context.
-func (v Values) Value(key string) ([]string, bool) { x, ok := v[key]; return x, ok }
+// Value implements Context. Names of tags behind a key's slash are compared
+// without regard to case, as AWS documents for aws:RequestTag and its like:
+// otherwise a Deny on a tag could be walked around by another spelling. The same
+// spelling goes first.
+func (v Values) Value(key string) ([]string, bool) {
+	if x, ok := v[key]; ok {
+		return x, true
+	}
+	prefix, tag, ok := strings.Cut(key, "/")
+	if !ok {
+		return nil, false
+	}
+	var found string
+	for k := range v {
+		p, t, ok := strings.Cut(k, "/")
+		if ok && p == prefix && strings.EqualFold(t, tag) && (found == "" || k < found) {
+			found = k
+		}
+	}
+	x, ok := v[found]
+	return x, ok
+}
 
 // Contexts asks one context after the other.
 type Contexts []Context

@@ -40,7 +40,7 @@ func (c *conditions) Value(key string) ([]string, bool) {
 				return c.tagKeys(c.bucketTags)
 			}
 			if tag, ok := strings.CutPrefix(key, "aws:requesttag/"); ok {
-				return c.tag(c.bucketTags, tag)
+				return c.bucketTag(tag)
 			}
 		}
 		if c.request == nil {
@@ -236,6 +236,25 @@ func (c *conditions) tag(of func() ([]s3.Tag, error), name string) ([]string, bo
 		return c.fail(err)
 	}
 	return tagValue(tags, name)
+}
+
+// bucketTag gives the value of a tag that a bucket is to have, for
+// aws:RequestTag, which AWS documents to name tags without regard to case. The
+// same spelling goes first. (S3's own keys about objects' tags go by the letter.)
+func (c *conditions) bucketTag(name string) ([]string, bool) {
+	tags, err := c.bucketTags()
+	if err != nil {
+		return c.fail(err)
+	}
+	if v, ok := tagValue(tags, name); ok {
+		return v, true
+	}
+	for i := range tags {
+		if strings.EqualFold(tags[i].Key, name) {
+			return []string{tags[i].Value}, true
+		}
+	}
+	return nil, false
 }
 
 // tagKeys gives the keys of some tags.

@@ -31,6 +31,7 @@ func TestTagsOfNewBucketsAreDecidedOn(t *testing.T) {
 			`{"Effect":"Deny","Action":"`+action+`","Resource":"*","Condition":{"StringEquals":{"aws:RequestTag/Team":"Red"}}}`)})
 		try(name+"-red", "", "Team", "Red").want(t, 403, "AccessDenied")
 		try(name+"-red", "us-west-2", "Team", "Red").want(t, 403, "AccessDenied")
+		try(name+"-red", "", "tEAM", "Red").want(t, 403, "AccessDenied")
 		try(name+"-blue", "", "Team", "Blue").want(t, 200, "")
 		try(name+"-far", "us-west-2", "Team", "Blue").want(t, 200, "")
 		try(name+"-none", "us-west-2", "", "").want(t, 200, "")

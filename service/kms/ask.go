@@ -187,7 +187,7 @@ type keyContext struct {
 
 // Value implements policy.Context.
 func (c *keyContext) Value(key string) ([]string, bool) {
-	if v, ok := c.extra[key]; ok {
+	if v, ok := c.extra.Value(key); ok {
 		return v, true
 	}
 	if name, ok := strings.CutPrefix(key, "aws:resourcetag/"); ok {
