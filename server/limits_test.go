@@ -30,6 +30,26 @@ func gone(t *testing.T, c net.Conn) {
 	}
 }
 
+// resting waits until so many connections can be given up for new ones.
+func resting(t *testing.T, p *public, want int) {
+	t.Helper()
+	idle := func() (n int) {
+		p.crowd.mu.Lock()
+		defer p.crowd.mu.Unlock()
+		for l := range p.crowd.all {
+			if l.idle.Load() != 0 {
+				n++
+			}
+		}
+		return n
+	}
+	for end := time.Now().Add(30 * time.Second); idle() != want; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d connections rest, not %d", idle(), want)
+		}
+	}
+}
+
 func TestSlowHeadIsCutOff(t *testing.T) {
 	t.Parallel()
 	p := frontTest(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("served") }), config.Limits{Header: 1})
@@ -209,6 +229,8 @@ func TestConnectionsAreBounded(t *testing.T) {
 		t.Errorf("%d connections, at most 4 are allowed", n)
 	}
 	gone(t, idle[0])
+	// The healthy client has its answer a moment before its connection rests.
+	resting(t, p, 3)
 	// When all are busy, a new one is turned away.
 	for range 3 {
 		c := dialTest(t, p)
