@@ -170,7 +170,7 @@ func Open(opts Options) (_ *Store, err error) {
 	if err := s.openVolume(); err != nil {
 		return nil, err
 	}
-	s.packName.run = func() error { return s.syncDir(s.packsDir) }
+	s.packName.run = func() error { return s.syncNames(s.packsDir) }
 	if err := s.files.open(s); err != nil {
 		return nil, err
 	}
@@ -333,6 +333,21 @@ func (s *Store) syncDir(dir string) error {
 	}
 	err = d.Sync()
 	return errors.Join(err, d.Close())
+}
+
+// syncNames makes the names in a folder durable, for writers. When that fails all
+// writing ends, and it fails for everybody from then on: a sync that follows a
+// failed one may succeed without having written what the failed one did not, so
+// that it says nothing about the names which were there by then. Calls for one
+// folder come one after the other.
+func (s *Store) syncNames(dir string) error {
+	if why := s.stopped.Load(); why != nil {
+		return *why
+	}
+	if err := s.syncDir(dir); err != nil {
+		return s.stop(err)
+	}
+	return nil
 }
 
 // syncData makes the bytes of a file durable.

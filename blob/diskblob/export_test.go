@@ -42,3 +42,23 @@ const RecordHeaderSize = recordHeaderSize
 
 // FS is the store's file system.
 func (s *Store) FS() vfs.FS { return s.fs }
+
+// NamesWaited tells whether somebody waits for a sync of names that has not
+// begun.
+func (s *Store) NamesWaited() bool {
+	groups := []*group{&s.packName}
+	s.files.mu.Lock()
+	if f := s.files.folder; f != nil {
+		groups = append(groups, &f.named)
+	}
+	s.files.mu.Unlock()
+	for _, g := range groups {
+		g.mu.Lock()
+		waited := g.waiting != nil
+		g.mu.Unlock()
+		if waited {
+			return true
+		}
+	}
+	return false
+}

@@ -91,7 +91,7 @@ func (fl *files) path(f single) string {
 
 func (fl *files) newFolder(number uint32) *folder {
 	f := &folder{number: number, dir: fl.folderDir(number)}
-	f.named.run = func() error { return fl.store.syncDir(f.dir) }
+	f.named.run = func() error { return fl.store.syncNames(f.dir) }
 	return f
 }
 
@@ -144,8 +144,8 @@ func (fl *files) place() (*folder, error) {
 			return nil, err
 		}
 		fl.next++
-		if err := fl.store.syncDir(fl.dir); err != nil {
-			return nil, fl.store.stop(err)
+		if err := fl.store.syncNames(fl.dir); err != nil {
+			return nil, err
 		}
 		fl.folder = f
 	}
@@ -219,7 +219,6 @@ func (w *fileWriter) writeOut(p []byte) error {
 
 // commit makes the file durable under its name.
 func (w *fileWriter) commit() (single, error) {
-	s := w.files.store
 	f, err := w.finish()
 	if err != nil {
 		w.abort()
@@ -232,7 +231,7 @@ func (w *fileWriter) commit() (single, error) {
 	}
 	if err := folder.named.wait(); err != nil {
 		w.remove(path)
-		return single{}, s.stop(err)
+		return single{}, err
 	}
 	return f, nil
 }

@@ -230,9 +230,7 @@ func (p *pack) runSync() error {
 	if err != nil {
 		err = mapError(fmt.Errorf("diskblob: sync of pack %016x: %w", uint64(p.id), err))
 	} else if !named {
-		if derr := s.packName.wait(); derr != nil {
-			err = s.stop(derr)
-		}
+		err = s.packName.wait()
 	}
 
 	p.mu.Lock()
