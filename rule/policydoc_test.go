@@ -3,6 +3,7 @@ package rule
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -259,7 +260,7 @@ func FuzzCheck(f *testing.F) {
 		conf(v2("a", 1, "<Filter/>", "", "")), tagSet("k", "v"), `{"Statement":[]}`,
 		"<LifecycleConfiguration><Rule><Status>Enabled</Status><Filter/><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>",
 		"<NotificationConfiguration><QueueConfiguration><Queue>arn:aws:sqs:us-east-1:123456789012:q</Queue><Event>s3:ObjectCreated:*</Event></QueueConfiguration></NotificationConfiguration>",
-		"<MetricsConfiguration><Id>x</Id></MetricsConfiguration>", "<BucketLoggingStatus/>", "<AbacStatus><Status>Enabled</Status></AbacStatus>",
+		"<MetricsConfiguration><Id>x</Id></MetricsConfiguration>", "<BucketLoggingStatus/>", "<Tagging></Tagging>", "<AbacStatus><Status>Enabled</Status></AbacStatus>",
 	} {
 		for j := range Documents {
 			f.Add(uint8(j), i%2 == 0, []byte(body))
@@ -277,6 +278,9 @@ func FuzzCheck(f *testing.F) {
 			return
 		}
 		answer, _, err := doc.Answer(ctx, stored)
+		if doc.Name == "tagging" && !bytes.Contains(stored, []byte("<Tag>")) && errors.Is(err, ErrNoSuchTagSet) {
+			return // AWS takes a tagging without tags, and then says that there is none
+		}
 		if err != nil {
 			t.Fatalf("%s: %v from %s", doc.Name, err, stored)
 		}
