@@ -66,7 +66,7 @@ func Mismatch(alg s3.ChecksumAlgorithm) *awserr.Error {
 // WholeMismatch is BadDigest for the checksum of a whole that a completion gives;
 // S3 has the algorithm in lower case there.
 func WholeMismatch(alg s3.ChecksumAlgorithm) *awserr.Error {
-	return ErrBadDigest.Text("The %s you specified did not match the calculated checksum.", strings.ToLower(string(alg)))
+	return Mismatch(s3.ChecksumAlgorithm(strings.ToLower(string(alg))))
 }
 
 // InvalidValue is InvalidRequest for a malformed checksum header.
