@@ -68,6 +68,12 @@ func (v Values) Value(key string) ([]string, bool) {
 	return x, ok
 }
 
+// RequestTag adds a tag that a request gives, for aws:RequestTag and aws:TagKeys.
+func (v Values) RequestTag(key, value string) {
+	v["aws:requesttag/"+key] = []string{value}
+	v["aws:tagkeys"] = append(v["aws:tagkeys"], key)
+}
+
 // Contexts asks one context after the other.
 type Contexts []Context
 

@@ -13,7 +13,6 @@ import (
 	"github.com/farhold/farhold/rule"
 	"github.com/farhold/farhold/s3"
 	"github.com/farhold/farhold/wire/restxml"
-	shapes "github.com/farhold/farhold/wire/shapes/s3"
 	"github.com/farhold/farhold/wire/sigv4"
 )
 
@@ -24,6 +23,7 @@ type conditions struct {
 	rq      *Request
 	ask     *ask
 	request policy.Context // made when it is first asked for
+	created policy.Values  // see ofNewBucket; likewise
 	err     error
 }
 
@@ -35,13 +35,8 @@ func (c *conditions) Err() error { return c.err }
 func (c *conditions) Value(key string) ([]string, bool) {
 	name, ok := strings.CutPrefix(key, "s3:")
 	if !ok {
-		if c.rq.Op == opCreateBucket {
-			if key == "aws:tagkeys" {
-				return c.tagKeys(c.bucketTags)
-			}
-			if tag, ok := strings.CutPrefix(key, "aws:requesttag/"); ok {
-				return c.bucketTag(tag)
-			}
+		if c.rq.Op == opCreateBucket && (key == "aws:tagkeys" || strings.HasPrefix(key, "aws:requesttag/")) {
+			return c.ofNewBucket(key)
 		}
 		if c.request == nil {
 			c.request = c.rq.context()
@@ -79,7 +74,7 @@ func (c *conditions) Value(key string) ([]string, bool) {
 	case "x-amz-copy-source":
 		return c.copySource()
 	case "requestobjecttagkeys":
-		return c.tagKeys(c.requestTags)
+		return c.requestTagKeys()
 	case "object-lock-mode", "object-lock-retain-until-date", "object-lock-remaining-retention-days", "object-lock-legal-hold":
 		return c.lock(name)
 	}
@@ -87,7 +82,7 @@ func (c *conditions) Value(key string) ([]string, bool) {
 		return c.existingTag(tag)
 	}
 	if tag, ok := strings.CutPrefix(name, "requestobjecttag/"); ok {
-		return c.tag(c.requestTags, tag)
+		return c.requestTag(tag)
 	}
 	return nil, false
 }
@@ -229,37 +224,16 @@ func (c *conditions) requestTags() (tags []s3.Tag, err error) {
 	return rule.ParseTagHeader(v)
 }
 
-// tag gives the value of one of some tags.
-func (c *conditions) tag(of func() ([]s3.Tag, error), name string) ([]string, bool) {
-	tags, err := of()
+func (c *conditions) requestTag(name string) ([]string, bool) {
+	tags, err := c.requestTags()
 	if err != nil {
 		return c.fail(err)
 	}
 	return tagValue(tags, name)
 }
 
-// bucketTag gives the value of a tag that a bucket is to have, for
-// aws:RequestTag, which AWS documents to name tags without regard to case. The
-// same spelling goes first. (S3's own keys about objects' tags go by the letter.)
-func (c *conditions) bucketTag(name string) ([]string, bool) {
-	tags, err := c.bucketTags()
-	if err != nil {
-		return c.fail(err)
-	}
-	if v, ok := tagValue(tags, name); ok {
-		return v, true
-	}
-	for i := range tags {
-		if strings.EqualFold(tags[i].Key, name) {
-			return []string{tags[i].Value}, true
-		}
-	}
-	return nil, false
-}
-
-// tagKeys gives the keys of some tags.
-func (c *conditions) tagKeys(of func() ([]s3.Tag, error)) ([]string, bool) {
-	tags, err := of()
+func (c *conditions) requestTagKeys() ([]string, bool) {
+	tags, err := c.requestTags()
 	if err != nil {
 		return c.fail(err)
 	}
@@ -272,42 +246,41 @@ func (c *conditions) tagKeys(of func() ([]s3.Tag, error)) ([]string, bool) {
 
 // location gives the region that a bucket to be made is constrained to.
 func (c *conditions) location() ([]string, bool) {
-	here := c.rq.Door.opt.Region
-	switch {
+	switch here := c.rq.Door.opt.Region; {
 	case c.rq.Op != opCreateBucket:
 		return nil, false
 	case here != usEast1:
 		// Any other constraint than the region's own is refused.
 		return []string{here}, true
 	}
-	conf, err := c.configuration()
-	if err != nil {
-		return c.fail(err)
-	}
-	region := constrainedTo(conf.LocationConstraint)
-	return []string{region}, region != ""
+	return c.ofNewBucket(keyLocation)
 }
 
-// configuration reads what a bucket is to be made with.
-func (c *conditions) configuration() (shapes.CreateBucketConfiguration, error) {
-	body, err := c.rq.earlyDocument(bucketDocumentMax)
-	if err != nil {
-		return shapes.CreateBucketConfiguration{}, err
-	}
-	return decodeConfiguration(body)
-}
+const keyLocation = "s3:locationconstraint"
 
-// bucketTags gives the tags that a bucket is to be made with.
-func (c *conditions) bucketTags() ([]s3.Tag, error) {
-	conf, err := c.configuration()
-	if err != nil {
-		return nil, err
+// ofNewBucket gives the value of a key that the document of CreateBucket has:
+// the tags that a bucket is to be made with, which aws:RequestTag names without
+// regard to case (S3's own keys about objects' tags go by the letter), and the
+// region that it is constrained to.
+func (c *conditions) ofNewBucket(key string) ([]string, bool) {
+	if c.created == nil {
+		body, err := c.rq.earlyDocument(bucketDocumentMax)
+		if err != nil {
+			return c.fail(err)
+		}
+		conf, err := decodeConfiguration(body)
+		if err != nil {
+			return c.fail(err)
+		}
+		c.created = policy.Values{}
+		for _, t := range conf.Tags {
+			c.created.RequestTag(t.Key, t.Value)
+		}
+		if region := constrainedTo(conf.LocationConstraint); region != "" {
+			c.created[keyLocation] = []string{region}
+		}
 	}
-	tags := make([]s3.Tag, len(conf.Tags))
-	for i, t := range conf.Tags {
-		tags[i] = s3.Tag(t)
-	}
-	return tags, nil
+	return c.created.Value(key)
 }
 
 // lock gives what a request says about Object Lock, in its headers or as its

@@ -72,19 +72,19 @@ func (s *Service) Service() service.Service {
 				}, s.deletePublicAccessBlock),
 			service.Op("ListTagsForResource", "s3:ListTagsForResource",
 				func(ctx context.Context, c *service.Call, in *shapes.ListTagsForResourceRequest) ([]service.Target, error) {
-					return s.bucketTarget(ctx, in.AccountId, *in.ResourceArn, nil, nil)
+					return s.bucketTarget(ctx, in.AccountId, *in.ResourceArn, nil)
 				}, s.listTags),
 			service.Op("TagResource", "s3:TagResource",
 				func(ctx context.Context, c *service.Call, in *tagRequest) ([]service.Target, error) {
-					var keys []string
+					given := policy.Values{}
 					for _, t := range in.Tags {
-						keys = append(keys, *t.Key)
+						given.RequestTag(*t.Key, *t.Value)
 					}
-					return s.bucketTarget(ctx, in.AccountId, *in.ResourceArn, in.Tags, keys)
+					return s.bucketTarget(ctx, in.AccountId, *in.ResourceArn, given)
 				}, s.tag),
 			service.Op("UntagResource", "s3:UntagResource",
 				func(ctx context.Context, c *service.Call, in *shapes.UntagResourceRequest) ([]service.Target, error) {
-					return s.bucketTarget(ctx, in.AccountId, *in.ResourceArn, nil, in.TagKeys)
+					return s.bucketTarget(ctx, in.AccountId, *in.ResourceArn, policy.Values{"aws:tagkeys": in.TagKeys})
 				}, s.untag),
 		},
 	}

@@ -72,9 +72,9 @@ func bucketOf(arn string) (string, error) {
 	return name, nil
 }
 
-// bucketTarget is about a bucket, with the keys of the tags that a request
-// gives or takes.
-func (s *Service) bucketTarget(ctx context.Context, account *string, arn string, tags []tag, keys []string) ([]service.Target, error) {
+// bucketTarget is about a bucket, with the condition keys of the tags that a
+// request gives or takes.
+func (s *Service) bucketTarget(ctx context.Context, account *string, arn string, tags policy.Values) ([]service.Target, error) {
 	if account == nil {
 		return nil, errNoAccount
 	}
@@ -90,12 +90,8 @@ func (s *Service) bucketTarget(ctx context.Context, account *string, arn string,
 		return nil, awserr.ErrAccessDenied
 	}
 	t := service.Target{ARN: arn, Account: b.Owner, Policies: b.Policies}
-	if keys != nil {
-		values := policy.Values{"aws:tagkeys": keys}
-		for _, tag := range tags {
-			values["aws:requesttag/"+*tag.Key] = []string{*tag.Value}
-		}
-		t.Keys = values
+	if len(tags) > 0 {
+		t.Keys = tags
 	}
 	return []service.Target{t}, nil
 }

@@ -146,8 +146,7 @@ func dry(d *bool) error {
 func tagKeys(tags []Tag) policy.Values {
 	v := policy.Values{}
 	for _, t := range tags {
-		v["aws:requesttag/"+t.Key] = []string{t.Value}
-		v["aws:tagkeys"] = append(v["aws:tagkeys"], t.Key)
+		v.RequestTag(t.Key, t.Value)
 	}
 	return v
 }

@@ -163,8 +163,7 @@ func (a *assumption) keys(in *shapes.AssumeRoleRequest) policy.Values {
 	}
 	for _, tags := range []map[string]string{a.tags, a.inherited} {
 		for k, value := range tags {
-			v["aws:requesttag/"+k] = []string{value}
-			v["aws:tagkeys"] = append(v["aws:tagkeys"], k)
+			v.RequestTag(k, value)
 		}
 	}
 	if len(a.transitive) > 0 {
